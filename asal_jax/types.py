@@ -1,0 +1,118 @@
+"""Array aliases, the error for bad input, and the seams between rooms, each with its contract.
+
+A seam is a record of pure functions: a maker binds numbers and functions, every array arrives as an argument.
+"""
+
+import pathlib
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol, Self
+
+import jax
+import numpy as np
+from jaxtyping import Array, Bool, Float, Float32, Int32, Key, PyTree, UInt8
+
+Params = PyTree[Any]
+PixelRange = tuple[float, float]
+"""The values that black (0) and white (255) have for the networks, for instance (0.0, 1.0)."""
+
+Score = Callable[[Float[Array, "n k"]], Float[Array, " n"]]
+"""Logits to informativeness, larger = ask sooner; used on the pool and on generated images alike."""
+
+Extract = Callable[[Params, Float[Array, "b h w c"]], Float[Array, "b d"]]
+"""Images to the features in which synthetic and real samples are compared."""
+
+Oracle = Callable[[Int32[np.ndarray, "*batch"]], Int32[np.ndarray, "*batch"]]
+"""Pool ids to their labels."""
+
+
+class InputError(ValueError):
+  """A user's mistake, told in one line: which field or file, what was found, what is allowed, what to do."""
+
+
+class Data(NamedTuple):
+  """Labelled images in memory: `images` uint8 [n, h, w, c], `labels` int32 [n] in 0..k-1."""
+
+  images: UInt8[np.ndarray, "n h w c"]
+  labels: Int32[np.ndarray, " n"]
+
+
+class Splits(NamedTuple):
+  """A benchmark's data. `class_names[k]` is how label k is shown; `validation` is never touched by a run."""
+
+  pool: Data
+  test: Data
+  class_names: tuple[str, ...]
+  validation: Data | None = None
+
+
+class GAN(NamedTuple):
+  """An unconditional GAN as pure functions over a train state `S`.
+
+  init(key) -> S; step(S, key, images f32[b h w c]) -> (S, metrics): one generator step and its critic steps;
+  generate(params of the generator, z f32[b latent]) -> f32[b h w c]; critic_features(params of the critic,
+  images) -> f32[b d]: the flattened last convolution.
+  """
+
+  init: Callable[[Key[Array, ""]], Any]
+  step: Callable[[Any, Key[Array, ""], UInt8[Array, "n h w c"]], tuple[Any, dict[str, Array]]]
+  generate: Callable[[Params, Float[Array, "b z"]], Float[Array, "b h w c"]]
+  critic_features: Extract
+  latent_dim: int
+
+
+class Classifier(NamedTuple):
+  """A classifier as pure functions.
+
+  init(key) -> params; logits(params, images f32[n h w c]) -> f32[n k], k = 1 for two classes;
+  loss(logits, labels i32[n]) -> f32[n].
+  """
+
+  init: Callable[[Key[Array, ""]], Params]
+  logits: Callable[[Params, Float[Array, "n h w c"]], Float[Array, "n k"]]
+  loss: Callable[[Float[Array, "n k"], Int32[Array, " n"]], Float[Array, " n"]]
+
+
+class Index(Protocol):
+  """A nearest-neighbour index over pool features (Euclidean distance), ids 0..n-1 in the order given.
+
+  `search` returns the k nearest neighbours of each query that are not excluded, nearest first, distances beside
+  them; where fewer than k are left the rest of the row is id -1 at distance inf. No row holds an id twice.
+  """
+
+  @classmethod
+  def build(cls, features: Float32[np.ndarray, "n d"], **options: Any) -> Self:
+    """Index `features`; `options` are the index's own numbers, from `config.index`."""
+    ...
+
+  @classmethod
+  def load(cls, folder: pathlib.Path) -> Self:
+    """Read what `save` wrote."""
+    ...
+
+  def save(self, folder: pathlib.Path) -> None:
+    """Write the index into an existing folder."""
+    ...
+
+  def search(
+    self, queries: Float32[np.ndarray, "m d"], k: int, excluded: Bool[np.ndarray, " n"]
+  ) -> tuple[Float32[np.ndarray, "m k"], Int32[np.ndarray, "m k"]]:
+    """The k nearest not-excluded neighbours of each query: (distances, ids)."""
+    ...
+
+
+class LabelledSet(NamedTuple):
+  """Fixed-capacity buffers of what is labelled, one row a seed; entries from `count` on are free (id -1)."""
+
+  ids: Int32[np.ndarray, "s capacity"]
+  labels: Int32[np.ndarray, "s capacity"]
+  count: int
+
+
+Query = Callable[[Key[Array, " s"], Params, Bool[np.ndarray, "s n"]], Int32[np.ndarray, "s b"]]
+"""A strategy: (one key a seed, classifier params with a leading seed axis, labelled ids as a mask) -> pool ids."""
+
+
+def decode(images: UInt8[Array, "*n h w c"], pixel_range: PixelRange) -> Float[Array, "*n h w c"]:
+  """Bytes as stored to the values that networks see; on device, inside jit."""
+  low, high = pixel_range
+  return low + images.astype(jax.numpy.float32) * ((high - low) / 255)
