@@ -100,16 +100,10 @@ class Index(Protocol):
     ...
 
 
-class LabelledSet(NamedTuple):
-  """Fixed-capacity buffers of what is labelled, one row a seed; entries from `count` on are free (id -1)."""
-
-  ids: Int32[np.ndarray, "s capacity"]
-  labels: Int32[np.ndarray, "s capacity"]
-  count: int
-
-
-Query = Callable[[Key[Array, " s"], Params, Bool[np.ndarray, "s n"]], Int32[np.ndarray, "s b"]]
-"""A strategy: (one key a seed, classifier params with a leading seed axis, labelled ids as a mask) -> pool ids."""
+Query = Callable[
+  [Key[Array, " s"], Int32[np.ndarray, ""], Params, Bool[np.ndarray, "s n"]], Int32[np.ndarray, "s b"]
+]
+"""A strategy: (a key a seed, cycle, classifier params [s ...], mask of the labelled) -> b distinct pool ids a seed."""
 
 
 def decode(images: UInt8[Array, "*n h w c"], pixel_range: PixelRange) -> Float[Array, "*n h w c"]:

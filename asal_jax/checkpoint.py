@@ -1,0 +1,87 @@
+"""What is kept on disk: train states (orbax) and the cache of everything made once, under a hash of its makers."""
+
+import hashlib
+import json
+import os
+import pathlib
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import UInt8
+
+
+def fingerprint(images: UInt8[np.ndarray, "n h w c"]) -> str:
+  """A hash of the images (never of labels): what is made from a pool depends on it alone."""
+  digest = hashlib.blake2b(np.ascontiguousarray(images).data, digest_size=8)
+  digest.update(str(images.shape).encode())
+  return digest.hexdigest()
+
+
+def write_json(path: pathlib.Path, value: Any) -> None:
+  """Writes `value` so that a reader sees the old file or the whole new one."""
+  temporary = path.with_name(path.name + ".part")
+  temporary.write_text(json.dumps(value, indent=2) + "\n")
+  os.replace(temporary, path)
+
+
+class Cache:
+  """Folders named by kind and by a hash of what made them; a folder with `made_from.json` is complete."""
+
+  def __init__(self, root: pathlib.Path):
+    self.root = pathlib.Path(root)
+
+  def folder(self, kind: str, made_from: dict[str, Any]) -> pathlib.Path:
+    """The (existing) folder for what `made_from` (JSON values) makes."""
+    digest = hashlib.blake2b(json.dumps(made_from, sort_keys=True).encode(), digest_size=6).hexdigest()
+    path = self.root / f"{kind}-{digest}"
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+  @staticmethod
+  def complete(folder: pathlib.Path) -> bool:
+    """Whether `finish` was called on this folder."""
+    return (folder / "made_from.json").exists()
+
+  @staticmethod
+  def finish(folder: pathlib.Path, made_from: dict[str, Any]) -> None:
+    """Marks the folder as complete."""
+    write_json(folder / "made_from.json", made_from)
+
+
+class Checkpoints:
+  """The latest states of one training run in one folder (an orbax CheckpointManager)."""
+
+  def __init__(self, folder: pathlib.Path):
+    from orbax import checkpoint as ocp
+    from orbax.checkpoint.checkpoint_managers import preservation_policy
+
+    options = ocp.CheckpointManagerOptions(
+      preservation_policy=preservation_policy.LatestN(2), enable_async_checkpointing=False
+    )
+    self.manager = ocp.CheckpointManager(pathlib.Path(folder).absolute(), options=options)
+
+  def latest(self) -> int:
+    """The step of the newest complete checkpoint, 0 where there is none."""
+    return self.manager.latest_step() or 0
+
+  def restore(self, template: Any) -> Any:
+    """The newest state, on the template's devices."""
+    from orbax import checkpoint as ocp
+
+    return self.manager.restore(self.manager.latest_step(), args=ocp.args.StandardRestore(template))
+
+  def save(self, step: int, state: Any) -> None:
+    """Saves and waits until it is safe on disk: the state may be donated afterwards."""
+    from orbax import checkpoint as ocp
+
+    self.manager.save(step, args=ocp.args.StandardSave(state))
+
+  def close(self) -> None:
+    """Ends the manager."""
+    self.manager.close()
+
+
+def committed(state: Any) -> Any:
+  """`state` placed as a restored one is, so that a resumed run compiles no second executable."""
+  return jax.device_put(state, jax.devices()[0])

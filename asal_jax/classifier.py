@@ -1,0 +1,127 @@
+"""The classifier: fit from scratch, accuracy, scores of real images; seeds are a vmapped axis.
+
+Every function has one shape a run whatever the growing label count, so each compiles once.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax import lax
+from jaxtyping import Array, Float, Int, Int32, Key, UInt8
+from ml_collections import ConfigDict
+
+from asal_jax.blocks import map_blocks
+from asal_jax.networks.classifiers import CLASSIFIERS
+from asal_jax.rng import stream
+from asal_jax.types import Classifier, Params, PixelRange, Score, decode
+
+
+def cross_entropy(logits: Float[Array, "n k"], labels: Int32[Array, " n"]) -> Float[Array, " n"]:
+  """Cross-entropy in nats; a sigmoid for k = 1, else a softmax."""
+  if logits.shape[-1] == 1:
+    return optax.sigmoid_binary_cross_entropy(logits[:, 0], labels.astype(logits.dtype))
+  return optax.softmax_cross_entropy_with_integer_labels(logits, labels)
+
+
+def hinge(logits: Float[Array, "n 1"], labels: Int32[Array, " n"]) -> Float[Array, " n"]:
+  """Hinge loss max(0, 1 - y f) of a two-class model, y = -1 for label 0 and 1 for label 1."""
+  return jnp.maximum(0, 1 - (2 * labels - 1) * logits[:, 0])
+
+
+LOSSES = {"cross_entropy": cross_entropy, "hinge": hinge}
+
+
+def make_classifier(config: ConfigDict, image_shape: tuple[int, int, int], classes: int) -> Classifier:
+  """The classifier of `config.classifier` for images of `image_shape` (h, w, c): one logit for two classes."""
+  network = CLASSIFIERS[config.network](1 if classes == 2 else classes)
+  return Classifier(
+    init=lambda key: network.init(key, jnp.zeros((1, *image_shape))),
+    logits=network.apply,
+    loss=LOSSES[config.loss],
+  )
+
+
+class Scorer(NamedTuple):
+  """A score of real images for all seeds at once, jitted; `s` is the number of seeds.
+
+  pool(params [s ...], images u8[n h w c]) -> f32[s n]; at(params, images, ids i32[s m]) -> f32[s m].
+  """
+
+  pool: Callable[..., Float[Array, "s n"]]
+  at: Callable[..., Float[Array, "s m"]]
+
+
+def make_fit(classifier: Classifier, config: ConfigDict, pixel_range: PixelRange):
+  """Jitted (keys [s], cycle, images u8[n h w c], ids i32[s c], labels i32[s c], count) -> params [s ...].
+
+  Training from fresh weights on the first `count` rows of a buffer: `epochs` shuffled passes of Adam.
+
+  The number of steps is a loop bound, the last batch of an epoch is masked: a growing set never recompiles.
+  """
+  optimizer = optax.adam(config.learning_rate)
+  size = config.batch_size
+
+  def loss(params, images, labels, mask):
+    losses = classifier.loss(classifier.logits(params, images), labels)
+    return jnp.sum(losses * mask) / jnp.sum(mask)
+
+  def fit(
+    key: Key[Array, ""],
+    cycle: Int[Array, ""],
+    images: UInt8[Array, "n h w c"],
+    ids: Int32[Array, " capacity"],
+    labels: Int32[Array, " capacity"],
+    count: Int[Array, ""],
+  ) -> Params:
+    capacity = ids.shape[0]
+
+    def epoch(e, carry):
+      draws = jax.random.uniform(stream(key, "batches", cycle, e), (capacity,))
+      order = jnp.argsort(jnp.where(jnp.arange(capacity) < count, draws, 2.0))
+
+      def step(s, carry):
+        params, state = carry
+        at = s * size + jnp.arange(size)
+        rows = order[jnp.minimum(at, capacity - 1)]
+        batch = decode(images[ids[rows]], pixel_range)
+        gradient = jax.grad(loss)(params, batch, labels[rows], at < count)
+        update, state = optimizer.update(gradient, state)
+        return optax.apply_updates(params, update), state
+
+      return lax.fori_loop(0, -(-count // size), step, carry)
+
+    params = classifier.init(stream(key, "weights", cycle))
+    return lax.fori_loop(0, config.epochs, epoch, (params, optimizer.init(params)))[0]
+
+  return jax.jit(jax.vmap(fit, in_axes=(0, None, None, 0, 0, None)))
+
+
+def make_scorer(classifier: Classifier, score: Score, pixel_range: PixelRange) -> Scorer:
+  """Bind a classifier and a score."""
+
+  def informativeness(params, images):
+    return score(classifier.logits(params, decode(images, pixel_range)))
+
+  def pool(params, images):
+    return map_blocks(lambda block: informativeness(params, block), images)
+
+  def at(params, images, ids):
+    return informativeness(params, images[ids])
+
+  return Scorer(jax.jit(jax.vmap(pool, (0, None))), jax.jit(jax.vmap(at, (0, None, 0))))
+
+
+def make_accuracy(classifier: Classifier, pixel_range: PixelRange):
+  """Jitted (params [s ...], images u8[n h w c], labels i32[n]) -> f32[s]: the share predicted rightly."""
+
+  def accuracy(params, images, labels):
+    def predict(block):
+      logits = classifier.logits(params, decode(block, pixel_range))
+      return logits[:, 0] > 0 if logits.shape[-1] == 1 else jnp.argmax(logits, axis=-1)
+
+    return jnp.mean(map_blocks(predict, images) == labels)
+
+  return jax.jit(jax.vmap(accuracy, (0, None, None)))

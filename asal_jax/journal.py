@@ -1,0 +1,107 @@
+"""The journal of a run: what was selected and measured, appended as JSON lines; also what a run resumes from."""
+
+import json
+import os
+import pathlib
+from typing import Any
+
+import numpy as np
+
+Record = dict[str, Any]
+
+
+def read_lines(path: pathlib.Path) -> list[Record]:
+  """The records of a JSON-lines file; a torn last line (a killed writer) is left out."""
+  if not path.exists():
+    return []
+  records = []
+  for line in path.read_text().splitlines():
+    try:
+      records.append(json.loads(line))
+    except json.JSONDecodeError:
+      break
+  return records
+
+
+class Journal:
+  """The two files of one workdir, `selections.jsonl` and `metrics.jsonl`.
+
+  Selections are the ids asked for, one line a strategy and cycle; metrics have one line a strategy, seed and
+  cycle. A cycle counts once all its seeds are written; what a killed run left behind of the others is dropped.
+  """
+
+  def __init__(self, folder: pathlib.Path, seeds: tuple[int, ...], tensorboard: bool = False):
+    self.seeds, self.tensorboard = tuple(seeds), folder / "tensorboard" if tensorboard else None
+    self.metrics_path, self.selections_path = folder / "metrics.jsonl", folder / "selections.jsonl"
+    self.selections = {(r["strategy"], r["cycle"]): r for r in read_lines(self.selections_path)}
+    found: dict[tuple[str, int], list[Record]] = {}
+    for record in read_lines(self.metrics_path):
+      found.setdefault((record["strategy"], record["cycle"]), []).append(record)
+    self.metrics = {k: rows for k, rows in found.items() if [r["seed"] for r in rows] == list(self.seeds)}
+    self._rewrite(self.selections_path, list(self.selections.values()))
+    self._rewrite(self.metrics_path, self.records())
+
+  def records(self) -> list[Record]:
+    """All lines of metrics.jsonl."""
+    return [record for rows in self.metrics.values() for record in rows]
+
+  @staticmethod
+  def _rewrite(path: pathlib.Path, records: list[Record]) -> None:
+    temporary = path.with_name(path.name + ".part")
+    temporary.write_text("".join(json.dumps(record) + "\n" for record in records))
+    os.replace(temporary, path)
+
+  @staticmethod
+  def _append(path: pathlib.Path, records: list[Record]) -> None:
+    with path.open("a") as file:
+      file.write("".join(json.dumps(record) + "\n" for record in records))
+
+  def add_selection(
+    self, strategy: str, cycle: int, ids: np.ndarray, entropy, seconds: float | None
+  ) -> Record:
+    """Keeps ids int[s b] added before training in `cycle`, their mean entropy a seed, and seconds a seed."""
+    record = {
+      "strategy": strategy,
+      "cycle": cycle,
+      "ids": ids.tolist(),
+      "new_entropy": [None] * len(self.seeds) if entropy is None else [float(h) for h in entropy],
+      "select_seconds": seconds,
+    }
+    self._append(self.selections_path, [record])
+    self.selections[strategy, cycle] = record
+    return record
+
+  def add_metrics(
+    self, strategy: str, cycle: int, accuracy, label_counts: np.ndarray, seconds: float
+  ) -> None:
+    """Keeps a cycle's measurements: accuracy f[s], label_counts int[s k], seconds of training a seed."""
+    selection = self.selections.get((strategy, cycle), {"new_entropy": [None] * len(self.seeds)})
+    rows = [
+      {
+        "strategy": strategy,
+        "seed": seed,
+        "cycle": cycle,
+        "labels": int(label_counts[i].sum()),
+        "test_accuracy": float(accuracy[i]),
+        "new_entropy": selection["new_entropy"][i],
+        "label_counts": label_counts[i].tolist(),
+        "train_seconds": seconds,
+        "select_seconds": selection.get("select_seconds"),
+      }
+      for i, seed in enumerate(self.seeds)
+    ]
+    self._append(self.metrics_path, rows)
+    self.metrics[strategy, cycle] = rows
+    if self.tensorboard is not None:
+      write_tensorboard(self.tensorboard, rows)
+
+
+def write_tensorboard(folder: pathlib.Path, rows: list[Record]) -> None:
+  """Appends the numbers of metrics rows as TensorBoard events, one run a strategy and seed, by label count."""
+  from tensorboardX import SummaryWriter
+
+  for row in rows:
+    with SummaryWriter(str(folder / f"{row['strategy']}-seed{row['seed']}")) as writer:
+      for name in ("test_accuracy", "new_entropy", "train_seconds", "select_seconds"):
+        if row[name] is not None:
+          writer.add_scalar(name, row[name], row["labels"])

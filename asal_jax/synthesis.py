@@ -1,0 +1,34 @@
+"""Synthesis of uncertain samples: ascent of a score in the latent space of the generator (section 4.1, Eq. 3)."""
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax import lax
+from jaxtyping import Array, Float, Key
+from ml_collections import ConfigDict
+
+from asal_jax.rng import stream
+from asal_jax.types import GAN, Classifier, Score
+
+
+def make_synthesis(config: ConfigDict, gan: GAN, classifier: Classifier, score: Score, batch: int):
+  """A function (keys [s], cycle, generator params, classifier params [s ...]) -> latents f32[s b z].
+
+  Random latents ~ N(0, I) take `config.ascent_steps` Adam steps up score(classifier(G(z))). The scores are
+  summed and Adam works value by value, so the latents of a batch do not influence each other.
+  """
+  optimizer = optax.adam(config.learning_rate)
+
+  def synthesize(key: Key[Array, ""], cycle, generator, classifier_params) -> Float[Array, "b z"]:
+    def descent(z):
+      return -jnp.sum(score(classifier.logits(classifier_params, gan.generate(generator, z))))
+
+    def step(_, carry):
+      z, state = carry
+      update, state = optimizer.update(jax.grad(descent)(z), state)
+      return optax.apply_updates(z, update), state
+
+    z = jax.random.normal(stream(key, "latents", cycle), (batch, gan.latent_dim))
+    return lax.fori_loop(0, config.ascent_steps, step, (z, optimizer.init(z)))[0]
+
+  return jax.jit(jax.vmap(synthesize, in_axes=(0, None, None, 0)))

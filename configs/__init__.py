@@ -1,0 +1,1 @@
+"""One ml-collections config a benchmark: overrides of `base`."""
