@@ -9,7 +9,7 @@ import optax
 from jaxtyping import Array, Float, Key, UInt8
 from ml_collections import ConfigDict
 
-from asal_jax.networks import plain
+from asal_jax.networks import plain, pure
 from asal_jax.rng import stream
 from asal_jax.types import Extract, Params, PixelRange, decode
 
@@ -37,6 +37,7 @@ def make_autoencoder(
   low, high = pixel_range
   sizes = plain.pyramid(*image_shape[:2])
   network = plain.AutoEncoder(sizes, image_shape[2], config.code_channels)
+  network_apply = pure(network)
   optimizer = optax.adam(config.learning_rate)
 
   def init(key: Key[Array, ""]) -> AutoEncoderState:
@@ -44,7 +45,7 @@ def make_autoencoder(
     return AutoEncoderState(params, optimizer.init(params))
 
   def reconstruct(params, images):
-    return low + (high - low) * network.apply(params, images)
+    return low + (high - low) * network_apply(params, images)
 
   def loss(params, images):
     return jnp.mean(jnp.square(reconstruct(params, images) - images))
@@ -55,7 +56,4 @@ def make_autoencoder(
     update, optimizer_state = optimizer.update(gradient, state.optimizer)
     return AutoEncoderState(optax.apply_updates(state.params, update), optimizer_state), {"loss": value}
 
-  def encode(params, images):
-    return network.apply(params, images, method="encode")
-
-  return AutoEncoder(init, step, encode, reconstruct)
+  return AutoEncoder(init, step, pure(network, "encode"), reconstruct)

@@ -14,6 +14,7 @@ from jaxtyping import Array, Float, Int, Int32, Key, UInt8
 from ml_collections import ConfigDict
 
 from asal_jax.blocks import map_blocks
+from asal_jax.networks import pure
 from asal_jax.networks.classifiers import CLASSIFIERS
 from asal_jax.rng import stream
 from asal_jax.types import Classifier, Params, PixelRange, Score, decode
@@ -39,7 +40,7 @@ def make_classifier(config: ConfigDict, image_shape: tuple[int, int, int], class
   network = CLASSIFIERS[config.network](1 if classes == 2 else classes)
   return Classifier(
     init=lambda key: network.init(key, jnp.zeros((1, *image_shape))),
-    logits=network.apply,
+    logits=pure(network),
     loss=LOSSES[config.loss],
   )
 

@@ -2,15 +2,15 @@
 
 import difflib
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
 
 from asal_jax.classifier import LOSSES
+from asal_jax.errors import InputError
 from asal_jax.index import INDICES
 from asal_jax.networks.classifiers import CLASSIFIERS
 from asal_jax.score import SCORES
-from asal_jax.types import InputError
 
 BASES = ("random", "entropy", "min_distance", "subpool", "supervised")
 FEATURES = ("pixels", "autoencoder", "critic")
@@ -62,7 +62,7 @@ def validate_choice(config: ConfigDict, field: str, allowed) -> None:
   _require(value in allowed, field, value, f"allowed are {', '.join(allowed)}{hint}")
 
 
-def _value(config: ConfigDict, field: str):
+def _value(config: Any, field: str) -> Any:
   for part in field.split("."):
     config = config[part]
   return config
@@ -100,7 +100,13 @@ def validate(config: ConfigDict) -> None:
   validate_choice(config, "classifier.loss", LOSSES)
   validate_choice(config, "index.name", INDICES)
   seeds, low_high = config.seeds, config.data.pixel_range
-  _require(len(seeds) > 0 and len(set(seeds)) == len(seeds), "seeds", seeds, "needed are distinct integers")
+  integers = all(isinstance(seed, int) for seed in seeds)
+  _require(
+    len(seeds) > 0 and len(set(seeds)) == len(seeds) and integers,
+    "seeds",
+    seeds,
+    "needed are distinct integers",
+  )
   _require(
     len(low_high) == 2 and low_high[0] < low_high[1], "data.pixel_range", low_high, "needed is (black, white)"
   )

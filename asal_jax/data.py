@@ -3,12 +3,13 @@
 import math
 import os
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Int32, UInt8
 
-from asal_jax.types import Data, InputError, Splits
+from asal_jax.errors import InputError
+from asal_jax.types import Data, Splits
 
 TEST_FRACTION = 0.2
 """Share held out as a test set where a data set comes without one."""
@@ -41,7 +42,7 @@ def load_digits() -> Splits:
   """The 1,797 handwritten 8x8 digits that ship inside scikit-learn, 1,437 in the pool and 360 in the test set."""
   from sklearn.datasets import load_digits as load
 
-  digits = load()
+  digits: Any = load()
   images = np.round(digits.images * (255 / 16)).astype(np.uint8)[..., None]
   return split(Data(images, digits.target.astype(np.int32)))
 
@@ -51,7 +52,7 @@ def read_tfds(name: str, part: str) -> Data:
   import tensorflow_datasets as tfds
 
   try:
-    source = tfds.data_source(name, split=part)
+    source: Any = tfds.data_source(name, split=part)
   except Exception as error:
     raise InputError(_cannot_read(name, error)) from error
   records = source.__getitems__(range(len(source)))

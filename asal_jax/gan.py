@@ -12,6 +12,7 @@ from jax import lax
 from jaxtyping import Array, Float, Key, UInt8
 from ml_collections import ConfigDict
 
+from asal_jax.networks import pure
 from asal_jax.networks.plain import Critic, Generator, pyramid
 from asal_jax.rng import stream
 from asal_jax.types import GAN, Params, PixelRange, decode
@@ -39,6 +40,7 @@ def make_gan(config: ConfigDict, image_shape: tuple[int, int, int], pixel_range:
   sizes = pyramid(*image_shape[:2])
   generator = Generator(sizes, config.width, image_shape[2])
   critic = Critic(len(sizes) - 1, config.width)
+  generator_apply, critic_apply = pure(generator), pure(critic)
   optimizer = optax.adam(config.learning_rate, b1=config.beta1, b2=config.beta2)
   batch, low, high = config.batch_size, *pixel_range
 
@@ -48,20 +50,20 @@ def make_gan(config: ConfigDict, image_shape: tuple[int, int, int], pixel_range:
     return GANState(g, d, optimizer.init(g), optimizer.init(d))
 
   def generate(params: Params, z: Float[Array, "b z"]) -> Float[Array, "b h w c"]:
-    return low + (high - low) * generator.apply(params, z)
+    return low + (high - low) * generator_apply(params, z)
 
   def latents(key):
     return jax.random.normal(stream(key, "latents"), (batch, config.latent_dim))
 
   def critic_loss(params, fake, real, key):
     mix = jax.random.uniform(stream(key, "mix"), (batch, 1, 1, 1))
-    scores = critic.apply(params, jnp.concatenate([fake, real]))
+    scores = critic_apply(params, jnp.concatenate([fake, real]))
     distance = scores[batch:].mean() - scores[:batch].mean()
-    penalty = gradient_penalty(lambda x: critic.apply(params, x), real, fake, mix)
+    penalty = gradient_penalty(lambda x: critic_apply(params, x), real, fake, mix)
     return config.penalty * penalty - distance, distance
 
   def generator_loss(params, critic_params, key):
-    return -critic.apply(critic_params, generate(params, latents(key))).mean()
+    return -critic_apply(critic_params, generate(params, latents(key))).mean()
 
   def critic_step(state: GANState, key, images: UInt8[Array, "n h w c"]):
     rows = jax.random.randint(stream(key, "batch"), (batch,), 0, images.shape[0])
@@ -83,7 +85,4 @@ def make_gan(config: ConfigDict, image_shape: tuple[int, int, int], pixel_range:
     metrics = {"critic_loss": losses[-1], "wasserstein": distances[-1], "generator_loss": loss}
     return state._replace(generator=params, generator_optimizer=optimizer_state), metrics
 
-  def critic_features(params: Params, images: Float[Array, "b h w c"]) -> Float[Array, "b d"]:
-    return critic.apply(params, images, method="features")
-
-  return GAN(init, step, generate, critic_features, config.latent_dim)
+  return GAN(init, step, generate, pure(critic, "features"), config.latent_dim)

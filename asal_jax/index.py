@@ -18,7 +18,8 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Float32, Int32
 
-from asal_jax.types import Index, InputError
+from asal_jax.errors import InputError
+from asal_jax.types import Index
 
 Found = tuple[Float32[np.ndarray, "m k"], Int32[np.ndarray, "m k"]]
 """(distances, ids), nearest first."""
@@ -164,13 +165,12 @@ class PyNNDescentIndex:
     n_neighbors: int = 30,
     epsilon: float = 0.3,
     seed: int = 0,
-    n_jobs: int | None = None,
     **_: Any,
   ) -> Self:
     """Build the graph of `features` f32[n d], ready for search.
 
     `n_neighbors` is the degree of the graph; `epsilon` >= 0 trades seconds for recall in every search (0.1 to
-    0.3); `n_jobs` threads build (None: all). The graph is a function of features, seed and number of threads.
+    0.3). The graph is a function of features, seed and the number of threads that build it.
     """
     features = _matrix("features", features)
     if n_neighbors < 1 or not epsilon >= 0:
@@ -184,7 +184,7 @@ class PyNNDescentIndex:
     with warnings.catch_warnings():
       # Duplicates can leave a row of the graph short; `search` copes.
       warnings.filterwarnings("ignore", "Failed to correctly find n_neighbors", UserWarning)
-      graph = pynndescent.NNDescent(features, n_neighbors=n_neighbors, random_state=seed, n_jobs=n_jobs)
+      graph = pynndescent.NNDescent(features, n_neighbors=n_neighbors, random_state=seed)
       graph.prepare()
     return cls(features, graph, epsilon)
 

@@ -19,6 +19,7 @@ from asal_jax import data as data_sets
 from asal_jax import report, summary
 from asal_jax.checkpoint import fingerprint, write_json
 from asal_jax.classifier import make_accuracy, make_classifier, make_fit, make_scorer
+from asal_jax.errors import InputError
 from asal_jax.journal import Journal
 from asal_jax.loop import Learner, fit_start, run_strategy, run_supervised
 from asal_jax.oracle import make_oracle, start_set
@@ -28,7 +29,7 @@ from asal_jax.rng import seed_keys
 from asal_jax.score import SCORES
 from asal_jax.strategy import Synthesis, World, make_query
 from asal_jax.synthesis import make_synthesis
-from asal_jax.types import Classifier, Data, InputError, Splits
+from asal_jax.types import Classifier, Data, Splits
 
 STAGES = {
   "gan": frozenset({"gan"}),
@@ -213,6 +214,6 @@ def run_cycles(
   report.draw_curves(records, splits, config.name, figures)
   if world.synthesis is not None:
     params = fit_start(shared, keys, world, start, oracle, config.loop.budget)
-    report.draw_samples(keys, params, start, world, splits, config, figures)
+    report.draw_samples(keys, params, start, world.synthesis, world.feature_sets, splits, config, figures)
   log.info("figures: %s", ", ".join(str(path) for path in sorted(figures.glob("*.png"))))
   return Result(summarised, records, workdir)

@@ -51,9 +51,7 @@ class LabelledSet:
 
 def fit(learner: Learner, keys: Key[Array, " s"], cycle: int, world: World, labelled: LabelledSet) -> Params:
   """Classifiers of all seeds, trained from scratch on what is labelled."""
-  return learner.fit(
-    keys, np.int32(cycle), world.images, labelled.ids, labelled.labels, np.int32(labelled.count)
-  )
+  return learner.fit(keys, cycle, world.images, labelled.ids, labelled.labels, np.int32(labelled.count))
 
 
 def fit_start(learner: Learner, keys, world: World, start, oracle: Oracle, capacity: int) -> Params:
@@ -94,7 +92,7 @@ def run_strategy(
           params = fit(learner, keys, cycle - 1, world, labelled)
         jax.block_until_ready(params)
         started = time.perf_counter()
-        ids = query(keys, np.int32(cycle), params, labelled.mask)
+        ids = query(keys, cycle, params, labelled.mask)
         seconds = (time.perf_counter() - started) / len(keys)
         entropy = np.asarray(world.scorers["entropy"].at(params, world.images, ids)).mean(axis=1)
         selection = journal.add_selection(name, cycle, ids, entropy, seconds)

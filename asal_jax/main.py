@@ -2,35 +2,58 @@
 
 import logging
 import sys
+from typing import NoReturn
 
+import absl.logging
 from absl import app, flags
 from ml_collections import config_flags
 
+from asal_jax.errors import InputError
+
 CONFIG = config_flags.DEFINE_config_file("config", None, "The benchmark, for instance configs/digits.py.")
-WORKDIR = flags.DEFINE_string(
-  "workdir", None, "Folder for metrics, summary and figures; default runs/<config>."
-)
+WORKDIR = flags.DEFINE_string("workdir", None, "Folder for metrics, summary and figures.")
 CACHE = flags.DEFINE_string("cache", None, "Folder for GAN, features and index; default <workdir>/cache.")
 STAGE = flags.DEFINE_string("stage", "all", "gan | features | cycles | all: gan, features only make these.")
 
 
-def main(argv: list[str]) -> None:
+def fail(message: str) -> NoReturn:
+  """Ends the program with one line about the user's mistake."""
+  print(f"asal_jax: {message}", file=sys.stderr)
+  sys.exit(2)
+
+
+def parse(argv: list[str]) -> list[str]:
+  """Parses the flags; what ml_collections says of a wrong config in a page becomes one line."""
+  try:
+    rest = flags.FLAGS(argv)
+    if CONFIG.value is not None:
+      CONFIG.value.to_dict()  # A file that could not be read is told only when it is used.
+  except (flags.Error, AttributeError, TypeError, ValueError, KeyError, OSError) as error:
+    lines = [line.strip() for line in str(error).replace("\\n", "\n").splitlines() if line.strip(" '\"")]
+    causes = [line for line in lines if "Error: " in line or "Errno" in line or "Did you mean" in line]
+    unknown = "no such config field. " if isinstance(error, AttributeError) else ""
+    fail(unknown + (causes or lines)[-1].removesuffix("'" if unknown else ""))
+  if rest[1:]:
+    fail(f"found {' '.join(rest[1:])!r} on the command line; every argument is a --flag=value")
+  return rest
+
+
+def main(_: list[str]) -> None:
   """Runs the job of --config; a user's mistake ends in one line and exit code 2."""
   from asal_jax.job import run
   from asal_jax.summary import table
-  from asal_jax.types import InputError
 
   # A logger of our own: absl's is flooded by orbax.
-  handler = logging.StreamHandler()
+  absl.logging.set_verbosity(absl.logging.WARNING)
+  log, handler = logging.getLogger("asal_jax"), logging.StreamHandler()
   handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
-  logging.getLogger("asal_jax").addHandler(handler)
-  logging.getLogger("asal_jax").setLevel(logging.INFO)
-  logging.getLogger("asal_jax").propagate = False
+  log.addHandler(handler)
+  log.setLevel(logging.INFO)
+  log.propagate = False
   try:
-    result = run(CONFIG.value, workdir=WORKDIR.value, cache=CACHE.value, stage=STAGE.value)
+    result = run(CONFIG.value, workdir=WORKDIR.value or "", cache=CACHE.value, stage=STAGE.value)
   except InputError as error:
-    print(f"asal_jax: {error}", file=sys.stderr)
-    sys.exit(2)
+    fail(str(error))
   if result is not None:
     print(table(result.summary))
     for path in sorted((result.workdir / "figures").glob("*.png")):
@@ -39,4 +62,4 @@ def main(argv: list[str]) -> None:
 
 if __name__ == "__main__":
   flags.mark_flags_as_required(["config", "workdir"])
-  app.run(main)
+  app.run(main, flags_parser=parse)

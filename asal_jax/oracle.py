@@ -4,8 +4,9 @@ import jax
 import numpy as np
 from jaxtyping import Array, Int32, Key
 
+from asal_jax.errors import InputError
 from asal_jax.rng import stream
-from asal_jax.types import InputError, Oracle
+from asal_jax.types import Oracle
 
 
 def make_oracle(labels: Int32[np.ndarray, " n"]) -> Oracle:

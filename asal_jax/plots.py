@@ -1,30 +1,25 @@
-"""Figures of a run: accuracy, entropy and class balance against labels; generated images and their matches.
+"""Figures of a run: accuracy, entropy and class balance against labels.
 
 Every function writes one PNG below 200 kB into an existing folder. Matplotlib is imported where it draws, and
 without pyplot: no global state changes, no display is needed.
 """
 
-import io
 import math
-import os
-import pathlib
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from asal_jax import summary
+from asal_jax import canvas, summary
+from asal_jax.canvas import TEXT, Path
+from asal_jax.errors import InputError
 
 if TYPE_CHECKING:
   from matplotlib.axes import Axes
   from matplotlib.figure import Figure
 
-Path = str | os.PathLike[str]
-
-DPI = 120
-MAX_BYTES = 200_000
-TEXT, MUTED, PALE, GRID = "#222222", "#666666", "#D2D2D2", "#EAEAEA"
+MUTED, PALE, GRID = "#666666", "#D2D2D2", "#EAEAEA"
 FEW = 4  # Classes whose pool fractions are told apart as lines; more are ticks.
 
 # Okabe and Ito's colours (2008), distinct under the common colour blindnesses; random grey, the ceiling black.
@@ -43,18 +38,6 @@ MORE = ("#332288", "#CC6677", "#117733", "#88CCEE", "#882255",
         "#999933", "#44AA99", "#AA4499", "#DDCC77", "#555555")  # fmt: skip
 DASHES = {"_rescore": (0, (4.5, 1.6)), "_random_latents": (0, (1.2, 1.4))}
 BOTH_DASHES = (0, (4.5, 1.4, 1.2, 1.4))
-
-
-class Matched(NamedTuple):
-  """The pool's matches of m generated images in one feature set, called `name` in the figure.
-
-  `images` uint8 [m, h, w, c] in 0..255, `labels` their m labels as shown, `ids` their m pool ids.
-  """
-
-  name: str
-  images: np.ndarray
-  labels: Sequence[str]
-  ids: Sequence[int]
 
 
 def style(strategy: str) -> dict[str, Any]:
@@ -77,7 +60,7 @@ def accuracy(records: Iterable[summary.Record], path: Path, title: str) -> None:
   cut, and the line above it says so. Raises InputError as `summary.grouped` does, or without records.
   """
   curves = _curves(records, lambda record: record["test_accuracy"], "test_accuracy")
-  figure = _figure(9.2, 5.0)
+  figure = canvas.figure(9.2, 5.0)
   axes = figure.subplots()
   _frame(axes)
   for strategy, curve in curves.items():
@@ -133,7 +116,7 @@ def labels(
   curves = _curves(kept, _fractions, "label_counts")
   sizes = {len(pool_fractions), len(class_names), *(curve.mean.shape[1] for curve in curves.values())}
   if len(sizes) > 1:
-    raise summary.error(
+    raise InputError(
       f"pool_fractions, class_names and label_counts have {sorted(sizes)} classes; give one number"
     )
   colours = [MORE[k % len(MORE)] for k in range(len(class_names))]
@@ -145,97 +128,10 @@ def labels(
   mark = _pool(panels, np.asarray(pool_fractions, np.float64), colours)
   highest = max(float(np.max(pool_fractions)), *(float(curve.mean.max()) for curve in curves.values()))
   panels[0].set_ylim(0, 1.08 * highest)
-  figure.legend(
-    lines,
-    list(class_names),
-    title=f"{mark}: pool",
-    loc="outside right center",
-    alignment="left",
-    fontsize=8.5,
-    title_fontsize=8.5,
-    frameon=False,
-  )
-  _finish(
-    figure, path, title, f"labelled samples ({_seeds(curves, shaded=False)})", "fraction of the training set"
-  )
-
-
-def matches(generated: np.ndarray, rows: Sequence[Matched], path: Path, title: str) -> None:
-  """Generated images in a row, below them a row a feature set with their matches, 'label/id' above each.
-
-  `generated` uint8 or float [m, h, w, c], c of 1 or 3, in 0..255 (floats are rounded and clipped). Images are
-  enlarged by a whole number. Raises InputError where a row has not m images of that shape, m labels and m ids.
-  """
-  m, h, w, _ = _pixels(generated).shape
-  for row in rows:
-    if np.shape(row.images) != np.shape(generated) or (len(row.labels), len(row.ids)) != (m, m):
-      found = f"images {np.shape(row.images)}, {len(row.labels)} labels and {len(row.ids)} ids"
-      raise summary.error(f"row {row.name} has {found}; give {np.shape(generated)} and {m} of each")
-  rows = [Matched("generated", generated, [], []), *rows]
-  captions = [[f"{label}/{i}" for label, i in zip(row.labels, row.ids, strict=True)] for row in rows]
-  scale = max(1, round(96.5 / h))
-  pitch = 10 + max([w * scale, *(_width(text, 7) for texts in captions for text in texts)])
-  left = 24 + max(_width(row.name, 9) for row in rows)
-  step = h * scale + 26
-  sheet = _Sheet(left + m * pitch + 6, 46 + step * len(rows), title)
-  for r, (row, texts) in enumerate(zip(rows, captions, strict=True)):
-    top = 56 + step * r
-    sheet.write(row.name, 12, top + h * scale // 2, 9, "left", "center")
-    for i, image in enumerate(_pixels(row.images)):
-      sheet.paste(image, left + i * pitch + (pitch - w * scale) // 2, top, scale)
-    for i, text in enumerate(texts):
-      sheet.write(text, left + i * pitch + pitch // 2, top - 4, 7, "center", "bottom")
-  sheet.save(path)
-
-
-def samples(random: np.ndarray, uncertain: np.ndarray, path: Path, title: str) -> None:
-  """Two square grids side by side: images of random latents, and of latents whose entropy was ascended.
-
-  Both uint8 or float [n, h, w, c], c of 1 or 3, in 0..255, of one image shape. Above some 50 colour images of
-  64 x 64 each, the page is made smaller to stay below 200 kB. Raises InputError for other shapes.
-  """
-  grids = {"random latents": _pixels(random), "uncertain (entropy ascended)": _pixels(uncertain)}
-  if np.shape(random)[1:] != np.shape(uncertain)[1:]:
-    raise summary.error(
-      f"images of shapes {np.shape(random)[1:]} and {np.shape(uncertain)[1:]}; give one shape"
-    )
-  most = max(len(images) for images in grids.values())
-  columns = math.ceil(math.sqrt(most))
-  h, w = np.shape(random)[1:3]
-  scale = max(1, round(440 / (columns * w)))
-  side = max(columns * (w * scale + 2), *(_width(name, 10) for name in grids))
-  sheet = _Sheet(2 * side + 64, 92 + math.ceil(most / columns) * (h * scale + 2), title)
-  for g, (name, images) in enumerate(grids.items()):
-    left = 16 + g * (side + 32)
-    sheet.write(name, left, 72, 10, "left", "bottom")
-    for i, image in enumerate(images):
-      sheet.paste(image, left + i % columns * (w * scale + 2), 78 + i // columns * (h * scale + 2), scale)
-  sheet.save(path)
-
-
-class _Sheet:
-  """A white page with images pixel by pixel and texts at pixel positions, the origin at the top left."""
-
-  def __init__(self, width: int, height: int, title: str) -> None:
-    self.pixels = np.full((height, max(width, 24 + _width(title, 12)), 3), 255, np.uint8)
-    self.texts: list[tuple[str, int, int, int, str, str]] = []
-    self.write(title, 12, 12, 12, "left", "top")
-
-  def paste(self, image: np.ndarray, x: int, y: int, scale: int) -> None:
-    large = image.repeat(scale, 0).repeat(scale, 1)
-    self.pixels[y : y + large.shape[0], x : x + large.shape[1]] = large
-
-  def write(self, text: str, x: int, y: int, size: int, across: str, along: str) -> None:
-    self.texts.append((text, x, y, size, across, along))
-
-  def save(self, path: Path) -> None:
-    height, width, _ = self.pixels.shape
-    figure = _figure((width + 0.01) / DPI, (height + 0.01) / DPI, layout=None)
-    figure.figimage(self.pixels)
-    for text, x, y, size, across, along in self.texts:
-      place = {"ha": across, "va": along, "parse_math": False}
-      figure.text(x / width, 1 - y / height, text, fontsize=size, color=TEXT, **place)
-    _save(figure, path, pictures=True)
+  look = {"fontsize": 8.5, "title_fontsize": 8.5, "frameon": False, "alignment": "left"}
+  figure.legend(lines, list(class_names), title=f"{mark}: pool", loc="outside right center", **look)
+  across = f"labelled samples ({_seeds(curves, shaded=False)})"
+  _finish(figure, path, title, across, "fraction of the training set")
 
 
 def _curves(
@@ -243,7 +139,7 @@ def _curves(
 ) -> dict[str, summary.Curve]:
   curves = summary.curves(records, value)
   if not curves:
-    raise summary.error(f"no record has {field}, so there is nothing to draw; plot after the first cycles")
+    raise InputError(f"no record has {field}, so there is nothing to draw; plot after the first cycles")
   return curves
 
 
@@ -252,26 +148,12 @@ def _fractions(record: summary.Record) -> list[float] | None:
   return [count / sum(counts) for count in counts] if counts and sum(counts) else None
 
 
-def _pixels(images: np.ndarray) -> np.ndarray:
-  """Images in 0..255 as uint8 [n, h, w, 3]."""
-  if np.ndim(images) != 4 or np.shape(images)[-1] not in (1, 3) or not np.size(images):
-    raise summary.error(f"images are of shape {np.shape(images)}; give [n, h, w, c] with c of 1 or 3")
-  whole = np.clip(np.round(images), 0, 255).astype(np.uint8)
-  return np.broadcast_to(whole, (*whole.shape[:3], 3))
-
-
-def _figure(width: float, height: float, layout: Any = "constrained") -> "Figure":
-  from matplotlib.figure import Figure
-
-  return Figure((width, height), dpi=DPI, layout=layout, facecolor="white")
-
-
 def _panels(curves: Mapping[str, summary.Curve]) -> "tuple[Figure, list[Axes]]":
   """A titled panel a strategy, on common axes."""
   n = len(curves)
   columns = n if n <= 3 else 2 if n == 4 else 3 if n in (5, 6, 9) else 4
   rows = math.ceil(n / columns)
-  figure = _figure(max(1.4 + 2.5 * columns, 6), max(1.1 + 1.8 * rows, 3.6))
+  figure = canvas.figure(max(1.4 + 2.5 * columns, 6), max(1.1 + 1.8 * rows, 3.6))
   grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
   for axes in grid[n:]:
     axes.remove()
@@ -319,10 +201,13 @@ def _pool(panels: Sequence["Axes"], fractions: np.ndarray, colours: Sequence[str
 
 
 def _range(means: Sequence[np.ndarray]) -> tuple[float, float]:
-  """The y-limits: all of the curves, or from their 15th percentile where half the height lies below it."""
+  """The y-limits: all of the curves, or from their 15th percentile where half the height lies below it.
+
+  No curve's end is ever cut off.
+  """
   values = np.concatenate(means)
   lowest, highest = float(values.min()), float(values.max())
-  cut = float(np.percentile(values, 15))
+  cut = min(float(np.percentile(values, 15)), *(float(mean[-1]) for mean in means))
   low = cut if cut - lowest > 0.5 * (highest - lowest) else lowest
   margin = 0.05 * (highest - low) or 0.01
   return low - margin, highest + 1.8 * margin
@@ -336,39 +221,8 @@ def _seeds(curves: Mapping[str, summary.Curve], shaded: bool = True) -> str:
   return text + ", shaded: 95 % interval" * shaded
 
 
-def _width(text: str, size: int) -> int:
-  """Pixels that a text of `size` points takes at most, about."""
-  return math.ceil(0.64 * size * DPI / 72 * len(text))
-
-
 def _finish(figure: "Figure", path: Path, title: str, across: str, along: str) -> None:
   figure.suptitle(title, fontsize=12, color=TEXT, x=0.01, ha="left", parse_math=False)
   figure.supxlabel(across, fontsize=9, color=TEXT)
   figure.supylabel(along, fontsize=9, color=TEXT)
-  _save(figure, path)
-
-
-def _save(figure: "Figure", path: Path, pictures: bool = False) -> None:
-  """The figure as PNG; above MAX_BYTES with 256 colours, and then smaller until it fits.
-
-  The colours are chosen for the least worst error, or in `pictures` for the least banding.
-  """
-  from PIL import Image
-
-  buffer = io.BytesIO()
-  figure.savefig(buffer, format="raw", dpi=DPI)
-  size = figure.canvas.get_width_height()
-  image = Image.frombytes("RGBA", size, buffer.getvalue()).convert("RGB")
-  data, factor = _png(image), 1.0
-  method = Image.Quantize.MEDIANCUT if pictures else Image.Quantize.FASTOCTREE
-  while len(data) > MAX_BYTES:
-    smaller = image.resize([round(side * factor) for side in size], Image.Resampling.LANCZOS)
-    data = _png(smaller.quantize(256, method, dither=Image.Dither.NONE))
-    factor *= 0.85
-  pathlib.Path(path).write_bytes(data)
-
-
-def _png(image: Any) -> bytes:
-  buffer = io.BytesIO()
-  image.save(buffer, "PNG", optimize=True, dpi=(DPI, DPI))
-  return buffer.getvalue()
+  canvas.save(figure, path)

@@ -11,12 +11,13 @@ from ml_collections import ConfigDict
 
 from asal_jax.autoencoder import AutoEncoder, AutoEncoderState, make_autoencoder
 from asal_jax.checkpoint import Cache, fingerprint
+from asal_jax.errors import InputError
 from asal_jax.features import PCA, FeatureSet, fit_pca, make_project, pixels, pool_features
 from asal_jax.gan import GANState, make_gan
 from asal_jax.index import INDICES
 from asal_jax.progress import log
 from asal_jax.train import train
-from asal_jax.types import GAN, Extract, Index, InputError, Params
+from asal_jax.types import GAN, Extract, Index, Params
 
 
 class Preparation:

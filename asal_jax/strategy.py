@@ -10,7 +10,7 @@ from jaxtyping import Array, Bool, Float, Int32, UInt8
 from ml_collections import ConfigDict
 
 from asal_jax.classifier import Scorer
-from asal_jax.config import StrategyName, parse_strategy
+from asal_jax.config import parse_strategy
 from asal_jax.features import FeatureSet
 from asal_jax.index import candidates, distinct
 from asal_jax.rng import stream
@@ -52,34 +52,37 @@ def random_sampling(batch: int) -> Query:
   return lambda keys, cycle, params, excluded: draw_unlabelled("random", keys, cycle, excluded, batch)
 
 
-def exhaustive(world: World, scorer: Scorer, batch: int) -> Query:
+def exhaustive(images: UInt8[Array, "n h w c"], scorer: Scorer, batch: int) -> Query:
   """The `batch` highest scores in the whole pool (section 3.1, Eqs. 1 and 2): time linear in the pool."""
 
   @jax.jit
   def best(scores, excluded):
     return jax.lax.top_k(jnp.where(excluded, -jnp.inf, scores), batch)[1]
 
-  return lambda keys, cycle, params, excluded: np.asarray(best(scorer.pool(params, world.images), excluded))
+  return lambda keys, cycle, params, excluded: np.asarray(best(scorer.pool(params, images), excluded))
 
 
-def subpool(world: World, scorer: Scorer, size: int, batch: int) -> Query:
+def subpool(images: UInt8[Array, "n h w c"], scorer: Scorer, size: int, batch: int) -> Query:
   """The `batch` highest scores among `size` random unlabelled samples: time constant in the pool, no GAN."""
 
   def query(keys, cycle, params, excluded):
     drawn = draw_unlabelled("subpool", keys, cycle, excluded, max(size, batch))
-    ranked = best_first(drawn[:, None], drawn.shape[1], lambda ids: scorer.at(params, world.images, ids))
+    ranked = best_first(drawn[:, None], drawn.shape[1], lambda ids: scorer.at(params, images, ids))
     return ranked[:, 0, :batch]
 
   return query
 
 
-def asal(world: World, scorer: Scorer, name: StrategyName) -> Query:
+def asal(
+  images: UInt8[Array, "n h w c"], scorer: Scorer, synthesis: Synthesis, features: FeatureSet, *,
+  rescore: int = 1, random_latents: bool = False,
+) -> Query:  # fmt: skip
   """ASAL (section 4): synthesize, then match each synthetic sample to the nearest unlabelled real one.
 
-  With `name.rescore` = k > 1 the classifier scores the k nearest of each and the best is taken.
+  With `rescore` = k > 1 the classifier scores the k nearest of each and the best is taken; `random_latents`
+  leaves the ascent out.
   """
-  synthesis, features = world.synthesis, world.feature_sets[str(name.features)]
-  latents = synthesis.random if name.random_latents else synthesis.ascended
+  latents = synthesis.random if random_latents else synthesis.ascended
 
   @jax.jit
   def embed(generator, params, z):
@@ -89,10 +92,10 @@ def asal(world: World, scorer: Scorer, name: StrategyName) -> Query:
     z = latents(keys, cycle, synthesis.params, params)
     queries = np.asarray(embed(synthesis.params, features.params, z)).reshape(*z.shape[:2], -1)
     near = np.stack(
-      [candidates(features.index, q, name.rescore, e) for q, e in zip(queries, excluded, strict=True)]
+      [candidates(features.index, q, rescore, e) for q, e in zip(queries, excluded, strict=True)]
     )
-    if name.rescore > 1:
-      near = best_first(near, name.rescore, lambda ids: scorer.at(params, world.images, ids))
+    if rescore > 1:
+      near = best_first(near, rescore, lambda ids: scorer.at(params, images, ids))
     return np.stack([distinct(rows) for rows in near])
 
   return query
@@ -111,12 +114,15 @@ def best_first(near: Int32[np.ndarray, "s b m"], k: int, score_at) -> Int32[np.n
 
 def make_query(name: str, config: ConfigDict, world: World) -> Query:
   """The strategy called `name` (see config.py for the names)."""
-  batch, parsed = config.loop.per_cycle, parse_strategy(name)
+  batch, parsed, scorer = config.loop.per_cycle, parse_strategy(name), world.scorers[config.score]
   if parsed.base == "random":
     return random_sampling(batch)
   if parsed.base in world.scorers:
-    return exhaustive(world, world.scorers[parsed.base], batch)
-  scorer = world.scorers[config.score]
+    return exhaustive(world.images, world.scorers[parsed.base], batch)
   if parsed.base == "subpool":
-    return subpool(world, scorer, config.subpool, batch)
-  return asal(world, scorer, parsed)
+    return subpool(world.images, scorer, config.subpool, batch)
+  assert world.synthesis is not None, "ASAL needs a GAN"
+  return asal(
+    world.images, scorer, world.synthesis, world.feature_sets[str(parsed.features)],
+    rescore=parsed.rescore, random_latents=parsed.random_latents,
+  )  # fmt: skip

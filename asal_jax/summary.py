@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from asal_jax.errors import InputError
+
 Record = Mapping[str, Any]
 """One parsed line of `metrics.jsonl`."""
 
@@ -47,13 +49,6 @@ class Curve(NamedTuple):
   seeds: int
 
 
-def error(message: str) -> Exception:
-  """An `InputError` to raise; its module imports jax, which tables and figures of a run do not wait for."""
-  from asal_jax.types import InputError
-
-  return InputError(message)
-
-
 def grouped(records: Iterable[Record]) -> dict[str, dict[int, list[Record]]]:
   """Records by strategy (order of first appearance) and seed, each list by ascending cycle.
 
@@ -66,13 +61,13 @@ def grouped(records: Iterable[Record]) -> dict[str, dict[int, list[Record]]]:
     _check(record)
     cycles = found.setdefault(record["strategy"], {}).setdefault(record["seed"], {})
     if record["cycle"] in cycles:
-      raise error(f"{_name(record)} comes twice; summarise one run at a time")
+      raise InputError(f"{_name(record)} comes twice; summarise one run at a time")
     cycles[record["cycle"]] = record
   result = {}
   for strategy, seeds in found.items():
     common = sorted(set.intersection(*(set(cycles) for cycles in seeds.values())))
     if not common:
-      raise error(f"the seeds {sorted(seeds)} of {strategy} have no cycle in common")
+      raise InputError(f"the seeds {sorted(seeds)} of {strategy} have no cycle in common")
     result[strategy] = {seed: [seeds[seed][cycle] for cycle in common] for seed in sorted(seeds)}
   return result
 
@@ -164,12 +159,12 @@ def _name(record: Record) -> str:
 def _check(record: Record) -> None:
   for key in ("strategy", "seed", "cycle", "labels", "test_accuracy"):
     if record.get(key) is None:
-      raise error(f"a record has no {key}: {dict(record)}")
+      raise InputError(f"a record has no {key}: {dict(record)}")
   if not 0 <= record["test_accuracy"] <= 1:
-    raise error(f"{_name(record)}: test_accuracy is {record['test_accuracy']}, allowed is 0 to 1")
+    raise InputError(f"{_name(record)}: test_accuracy is {record['test_accuracy']}, allowed is 0 to 1")
   entropy = record.get("new_entropy")
   if entropy is not None and not math.isfinite(entropy):
-    raise error(f"{_name(record)}: new_entropy is {entropy}, allowed is a finite number or null")
+    raise InputError(f"{_name(record)}: new_entropy is {entropy}, allowed is a finite number or null")
 
 
 @functools.cache

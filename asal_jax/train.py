@@ -10,9 +10,9 @@ from jax import lax
 from jaxtyping import Array, Key, UInt8
 
 from asal_jax.checkpoint import Checkpoints, committed
+from asal_jax.errors import InputError
 from asal_jax.progress import Progress
 from asal_jax.rng import stream
-from asal_jax.types import InputError
 
 CHUNK = 25
 """Iterations between two looks of the host."""

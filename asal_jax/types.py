@@ -1,4 +1,4 @@
-"""Array aliases, the error for bad input, and the seams between rooms, each with its contract.
+"""Array aliases and the seams between rooms, each with its contract.
 
 A seam is a record of pure functions: a maker binds numbers and functions, every array arrives as an argument.
 """
@@ -23,10 +23,6 @@ Extract = Callable[[Params, Float[Array, "b h w c"]], Float[Array, "b d"]]
 
 Oracle = Callable[[Int32[np.ndarray, "*batch"]], Int32[np.ndarray, "*batch"]]
 """Pool ids to their labels."""
-
-
-class InputError(ValueError):
-  """A user's mistake, told in one line: which field or file, what was found, what is allowed, what to do."""
 
 
 class Data(NamedTuple):
@@ -100,9 +96,7 @@ class Index(Protocol):
     ...
 
 
-Query = Callable[
-  [Key[Array, " s"], Int32[np.ndarray, ""], Params, Bool[np.ndarray, "s n"]], Int32[np.ndarray, "s b"]
-]
+Query = Callable[[Key[Array, " s"], int, Params, Bool[np.ndarray, "s n"]], Int32[np.ndarray, "s b"]]
 """A strategy: (a key a seed, cycle, classifier params [s ...], mask of the labelled) -> b distinct pool ids a seed."""
 
 

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asal_jax import index as index_module
+from asal_jax.errors import InputError
 from asal_jax.index import INDICES, ExactIndex, KDTreeIndex, PyNNDescentIndex, candidates, distinct
-from asal_jax.types import InputError
 
 quick = settings(max_examples=15, deadline=None, derandomize=True)
 names = pytest.mark.parametrize("name", list(INDICES))

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from asal_jax import summary
-from asal_jax.types import InputError
+from asal_jax.errors import InputError
 
 
 def record(strategy, seed, cycle, accuracy=0.5, **fields):

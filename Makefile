@@ -1,0 +1,31 @@
+# make digits: the main job on the embedded data. make test: the tests. Both set up what they need.
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+
+.PHONY: digits test lint types clean
+
+$(BIN)/installed: requirements.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --requirement requirements.txt
+	touch $@
+
+$(BIN)/installed-test: $(BIN)/installed pyproject.toml
+	$(BIN)/pip install --quiet --editable '.[test]'
+	touch $@
+
+digits: $(BIN)/installed
+	$(BIN)/python -m asal_jax.main --config=configs/digits.py --workdir=runs/digits
+
+test: $(BIN)/installed-test
+	$(BIN)/python -m pytest
+
+lint: $(BIN)/installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(BIN)/installed-test
+	$(BIN)/pyrefly check
+
+clean:
+	rm -rf $(VENV) runs

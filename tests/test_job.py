@@ -1,0 +1,160 @@
+import collections
+import json
+
+import jax
+import numpy as np
+import pytest
+import tiny
+from PIL import Image
+
+import asal_jax
+from asal_jax import data, job
+from asal_jax.errors import InputError
+from asal_jax.journal import read_lines
+
+
+@pytest.fixture(scope="module")
+def result(tmp_path_factory):
+  return asal_jax.run(tiny.config(), workdir=tmp_path_factory.mktemp("job") / "run")
+
+
+def test_every_strategy_seed_and_cycle_has_its_line_with_all_fields(result):
+  lines = read_lines(result.workdir / "metrics.jsonl")
+  assert lines == result.records
+  fields = "strategy seed cycle labels test_accuracy new_entropy label_counts train_seconds select_seconds"
+  assert all(list(line) == fields.split() for line in lines)
+  found = [(line["strategy"], line["cycle"], line["seed"]) for line in lines]
+  curves = [s for s in tiny.STRATEGIES if s != "supervised"]
+  wanted = [("supervised", 0, seed) for seed in (0, 1)]
+  wanted += [(s, cycle, seed) for s in curves for cycle in range(4) for seed in (0, 1)]
+  assert sorted(found) == sorted(wanted)
+  for line in lines:
+    assert sum(line["label_counts"]) == line["labels"]
+    assert (line["new_entropy"] is None) == (line["cycle"] == 0)
+    if line["strategy"] != "supervised":
+      assert line["labels"] == 10 + 5 * line["cycle"]
+
+
+def test_selected_samples_are_distinct_and_the_label_counts_are_theirs(result):
+  labels = data.load("digits", (3, 8)).pool.labels
+  by_strategy = collections.defaultdict(list)
+  for line in read_lines(result.workdir / "selections.jsonl"):
+    by_strategy[line["strategy"]].append(np.array(line["ids"]))
+  metrics = {(r["strategy"], r["seed"], r["cycle"]): r for r in result.records}
+  for strategy, selections in by_strategy.items():
+    ids = np.concatenate(selections, axis=1)
+    for seed in (0, 1):
+      assert len(set(ids[seed])) == 25
+      counts = np.bincount(labels[ids[seed]], minlength=2)
+      assert metrics[strategy, seed, 3]["label_counts"] == counts.tolist()
+
+
+def test_strategies_of_a_seed_share_start_set_initial_weights_and_data_order(result):
+  starts = [r for r in result.records if r["cycle"] == 0 and r["strategy"] != "supervised"]
+  for seed in (0, 1):
+    assert len({(r["test_accuracy"], *r["label_counts"]) for r in starts if r["seed"] == seed}) == 1
+  first = [x["ids"] for x in read_lines(result.workdir / "selections.jsonl") if x["cycle"] == 0]
+  assert all(ids == first[0] for ids in first)
+  assert first[0][0] != first[0][1]
+
+
+def test_summary_figures_and_config_are_written(result):
+  assert json.loads((result.workdir / "summary.json").read_text()) == result.summary
+  assert set(result.summary) == set(tiny.STRATEGIES)
+  for name in ("accuracy", "entropy", "labels", "matches", "samples"):
+    with Image.open(result.workdir / "figures" / f"{name}.png") as image:
+      assert image.size[0] > 300
+  written = json.loads((result.workdir / "config.json").read_text())
+  assert written["config"]["gan"]["width"] == 4
+  assert written["versions"]["jax"] == jax.__version__
+  assert written["device"]["platform"] == jax.default_backend()
+
+
+def test_another_workdir_with_the_same_cache_repeats_every_number(result, tmp_path):
+  again = asal_jax.run(tiny.config(), workdir=tmp_path, cache=result.workdir / "cache", stage="cycles")
+  assert tiny.without_seconds(again.records) == tiny.without_seconds(result.records)
+
+
+def test_a_strategy_can_be_added_to_a_workdir_and_the_rest_is_kept(tmp_path):
+  first = asal_jax.run(tiny.config(strategies=("random",)), workdir=tmp_path)
+  both = asal_jax.run(tiny.config(strategies=("random", "entropy")), workdir=tmp_path)
+  assert both.records[: len(first.records)] == first.records
+  assert {r["strategy"] for r in both.records} == {"random", "entropy"}
+
+
+def test_without_asal_no_gan_is_trained(tmp_path):
+  asal_jax.run(tiny.config(strategies=("random",)), workdir=tmp_path)
+  assert not (tmp_path / "cache").exists()
+  assert not (tmp_path / "figures" / "matches.png").exists()
+
+
+def test_stages_say_which_one_is_missing(tmp_path):
+  config = tiny.config()
+  with pytest.raises(InputError, match=r"run --stage=gan first"):
+    asal_jax.run(config, workdir=tmp_path, stage="features")
+  assert asal_jax.run(config, workdir=tmp_path, stage="gan") is None
+  with pytest.raises(InputError, match=r"run --stage=features first"):
+    asal_jax.run(config, workdir=tmp_path, stage="cycles")
+  assert asal_jax.run(config, workdir=tmp_path, stage="features") is None
+  assert not (tmp_path / "metrics.jsonl").exists()
+
+
+def test_workdir_of_another_config_is_refused_before_any_work(tmp_path):
+  asal_jax.run(tiny.config(strategies=("random",)), workdir=tmp_path)
+  with pytest.raises(InputError, match=r"belongs to another config \(it differs in loop.budget, subpool\)"):
+    asal_jax.run(tiny.config(**{"loop.budget": 30, "subpool": 9}), workdir=tmp_path)
+
+
+@pytest.mark.parametrize(
+  ("overrides", "message"),
+  [
+    ({"loop.budget": 2_000}, "loop.budget: found 2000; the pool has"),
+    ({"loop.per_cycle": 0}, "loop.per_cycle: found 0"),
+    ({"strategies": ("entropie",)}, "did you mean 'entropy'"),
+    ({"data.classes": (3, 10)}, r"data.classes: found \(3, 10\); needed are distinct labels of 0..9"),
+    ({"data.name": "mnits"}, "data.name: found 'mnits'; allowed are digits, mnist, did you mean 'mnist'"),
+    ({"loop.budget": 24}, "use 20 or 25"),
+  ],
+)
+def test_impossible_values_are_told_before_any_work(tmp_path, overrides, message):
+  with pytest.raises(InputError, match=message):
+    asal_jax.run(tiny.config(**overrides), workdir=tmp_path / "run")
+  assert not (tmp_path / "run").exists()
+
+
+def test_pool_smaller_than_the_named_data_set_is_told_after_loading(tmp_path):
+  with pytest.raises(InputError, match=r"loop.budget: found 410; the pool has 2\d\d samples"):
+    asal_jax.run(tiny.config(**{"loop.budget": 410}), workdir=tmp_path)
+
+
+def test_own_arrays_run_as_named_data_do(tmp_path):
+  splits = data.load("digits", (3, 8))
+  config = tiny.config(strategies=("random", "entropy"), **{"data.classes": ()})
+  own = asal_jax.run(config, splits, workdir=tmp_path / "own")
+  named = asal_jax.run(tiny.config(strategies=("random", "entropy")), workdir=tmp_path / "named")
+  assert tiny.without_seconds(own.records) == tiny.without_seconds(named.records)
+  other = asal_jax.Data(splits.test.images, splits.test.labels)
+  with pytest.raises(InputError, match=r"differs in data\.name"):
+    asal_jax.run(config, other, workdir=tmp_path / "own")
+
+
+def test_own_arrays_of_the_wrong_type_are_refused(tmp_path):
+  with pytest.raises(InputError, match=r"data.images: found float64 \[4, 8, 8\]; needed is uint8"):
+    asal_jax.run(tiny.config(), asal_jax.Data(np.zeros((4, 8, 8)), np.zeros(4, int)), workdir=tmp_path)
+
+
+def test_a_pool_can_be_used_up_to_the_last_sample(tmp_path):
+  pool = data.load("digits", (3, 8)).pool
+  small = asal_jax.Splits(asal_jax.Data(pool.images[:37], pool.labels[:37]), pool, ("3", "8"))
+  strategies = ("random", "entropy", "subpool", "asal_pixels_rescore20", "asal_critic")
+  overrides = {"data.classes": (), "loop.start": 2, "loop.budget": 37}
+  result = asal_jax.run(tiny.config(strategies=strategies, **overrides), small, workdir=tmp_path)
+  final = [r for r in result.records if r["labels"] == 37]
+  assert len(final) == len(strategies) * 2
+  assert len({tuple(r["label_counts"]) for r in final}) == 1
+
+
+def test_differences_names_nested_fields():
+  a = {"x": 1, "y": {"z": 2, "only_a": 1}}
+  assert job.differences(a, {"x": 1, "y": {"z": 3}}) == ["y.only_a", "y.z"]
+  assert job.differences(a, a) == []

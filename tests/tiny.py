@@ -1,0 +1,44 @@
+"""A whole job in seconds: embedded digits, nets of width 4, a few iterations."""
+
+from configs import digits
+
+SECONDS = ("train_seconds", "select_seconds")
+STRATEGIES = (
+  "supervised",
+  "random",
+  "entropy",
+  "subpool",
+  "asal_pixels",
+  "asal_autoencoder_rescore5",
+  "asal_critic",
+)
+
+
+def config(**overrides):
+  c = digits.get_config()
+  settings = {
+    "name": "tiny",
+    "seeds": (0, 1),
+    "strategies": STRATEGIES,
+    "subpool": 20,
+    "data.classes": (3, 8),
+    "classifier.epochs": 2,
+    "loop.start": 10,
+    "loop.per_cycle": 5,
+    "loop.budget": 25,
+    "gan.width": 4,
+    "gan.latent_dim": 8,
+    "gan.iterations": 60,
+    "gan.batch_size": 16,
+    "gan.checkpoint_every": 20,
+    "autoencoder.epochs": 2,
+    "autoencoder.checkpoint_every": 5,
+    "features.dimensions": 10,
+    "synthesis.ascent_steps": 10,
+  }
+  c.update_from_flattened_dict(settings | overrides)
+  return c
+
+
+def without_seconds(records):
+  return [{k: v for k, v in record.items() if k not in SECONDS} for record in records]
