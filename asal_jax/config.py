@@ -12,11 +12,9 @@ from asal_jax.index import INDICES
 from asal_jax.networks.classifiers import CLASSIFIERS
 from asal_jax.score import SCORES
 
-BASES = ("random", "entropy", "min_distance", "subpool", "supervised")
+BASES = ("random", *SCORES, "subpool", "supervised")
 FEATURES = ("pixels", "autoencoder", "critic")
-_ASAL = re.compile(
-  r"asal_(?P<features>pixels|autoencoder|critic)(_rescore(?P<k>[1-9]\d*))?(?P<random>_random_latents)?"
-)
+_ASAL = re.compile(rf"asal_({'|'.join(FEATURES)})(?:_rescore([1-9]\d*))?(_random_latents)?")
 
 
 class StrategyName(NamedTuple):
@@ -40,7 +38,8 @@ def parse_strategy(name: str) -> StrategyName:
       f"strategies: found '{name}'{f', did you mean {near[0]!r}?' if near else ';'} allowed are "
       f"{', '.join(known)}; asal_* also with _rescore<k> and/or _random_latents, in this order"
     )
-  return StrategyName("asal", match["features"], int(match["k"] or 1), match["random"] is not None)
+  features, k, random = match.groups()
+  return StrategyName("asal", features, int(k or 1), random is not None)
 
 
 def feature_sets(strategies: tuple[str, ...]) -> tuple[str, ...]:
