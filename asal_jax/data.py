@@ -1,5 +1,6 @@
 """Data sets in memory: uint8 images and labels 0..k-1, by tensorflow-datasets or embedded in scikit-learn."""
 
+import importlib.util
 import math
 import os
 from collections.abc import Callable
@@ -47,34 +48,41 @@ def load_digits() -> Splits:
   return split(Data(images, digits.target.astype(np.int32)))
 
 
-def read_tfds(name: str, part: str) -> Data:
-  """Reads a split of a prepared TFDS data set; prepares it first where TensorFlow is there to do so."""
+def read_tfds(name: str, parts: tuple[str, ...]) -> list[Data]:
+  """Reads splits of a TFDS data set from `TFDS_DATA_DIR`; prepares it there once, which needs TensorFlow."""
   import tensorflow_datasets as tfds
 
+  folder = os.environ.get("TFDS_DATA_DIR", "~/tensorflow_datasets")
   try:
-    source: Any = tfds.data_source(name, split=part)
+    builder: Any = tfds.builder(name, data_dir=folder, file_format="array_record")
+    if not builder.is_prepared():
+      if importlib.util.find_spec("tensorflow") is None:
+        raise InputError(
+          f"data.name: '{name}' is not prepared in {folder}, and preparing it needs TensorFlow: set TFDS_DATA_DIR "
+          "to a folder that holds it as array_record, or pip install tensorflow-cpu and start again"
+        )
+      builder.download_and_prepare()
+    return [_in_memory(builder.as_data_source(part)) for part in parts]
+  except InputError:
+    raise
   except Exception as error:
-    raise InputError(_cannot_read(name, error)) from error
+    reason = str(error).strip().split("\n")[0]
+    raise InputError(
+      f"data.name: tensorflow-datasets can not read or prepare '{name}' as array_record in {folder} ({reason}); "
+      "set TFDS_DATA_DIR to a folder that holds it, or remove what is broken there"
+    ) from error
+
+
+def _in_memory(source: Any) -> Data:
+  """All records of a TFDS data source."""
   records = source.__getitems__(range(len(source)))
   images = np.stack([record["image"] for record in records])
   return Data(images, np.array([record["label"] for record in records], np.int32))
 
 
-def _cannot_read(name: str, error: Exception) -> str:
-  """Why a TFDS data set is not there and what to do, in one line."""
-  folder = os.environ.get("TFDS_DATA_DIR", "~/tensorflow_datasets, since TFDS_DATA_DIR is not set")
-  reason = str(error).strip().split("\n")[0]
-  return (
-    f"data.name: '{name}' is not prepared as array_record in {folder} and could not be prepared ({reason}); point "
-    f"TFDS_DATA_DIR to a folder that holds it, or install TensorFlow once (pip install tensorflow-cpu) and run "
-    f"python -c \"import tensorflow_datasets as t; t.builder('{name}', file_format='array_record')"
-    f'.download_and_prepare()"'
-  )
-
-
 def load_mnist() -> Splits:
   """MNIST (LeCun, Cortes, Burges) as 50,000 pool, 10,000 validation and 10,000 test images of 28x28."""
-  train, test = read_tfds("mnist", "train"), read_tfds("mnist", "test")
+  train, test = read_tfds("mnist", ("train", "test"))
   names = tuple(str(k) for k in range(10))
   pool, validation = (
     Data(train.images[rows], train.labels[rows]) for rows in (slice(50_000), slice(50_000, None))

@@ -70,8 +70,11 @@ def run(
   """
   workdir = pathlib.Path(workdir)
   check(config, stage, known=data is None)
-  claim(workdir, config, data)
+  settings = describe(config, data)
+  refuse_other(workdir, settings)
   splits = load(config, data)
+  workdir.mkdir(parents=True, exist_ok=True)
+  write_json(workdir / "config.json", {"config": settings, **surroundings()})
   preparation = Preparation(
     config, splits.pool.images, pathlib.Path(cache or workdir / "cache"), STAGES[stage]
   )
@@ -114,25 +117,27 @@ def load(config: ConfigDict, data: Data | Splits | None) -> Splits:
   return splits
 
 
-def claim(workdir: pathlib.Path, config: ConfigDict, data: Data | Splits | None) -> None:
-  """Writes config.json with versions, commit and device; InputError where another config lives in the workdir.
-
-  Other strategies may be added to a workdir, nothing else may change.
-  """
-  path = workdir / "config.json"
+def describe(config: ConfigDict, data: Data | Splits | None) -> dict[str, Any]:
+  """What makes a run's numbers, as JSON: the config, and of arrays of one's own a hash."""
   settings = json.loads(json.dumps(config.to_dict()))
   if data is not None:
     pool = data.pool if isinstance(data, Splits) else data
     settings["data"]["name"] = f"arrays {fingerprint(np.asarray(pool.images))}"
-  if path.exists():
-    changed = [k for k in differences(json.loads(path.read_text())["config"], settings) if k != "strategies"]
-    if changed:
-      raise InputError(
-        f"--workdir: {workdir} belongs to another config (it differs in {', '.join(changed)}); choose another "
-        "workdir or remove this one"
-      )
-  workdir.mkdir(parents=True, exist_ok=True)
-  write_json(path, {"config": settings, **surroundings()})
+  return settings
+
+
+def refuse_other(workdir: pathlib.Path, settings: dict[str, Any]) -> None:
+  """Raises InputError where the workdir belongs to other settings; strategies may be added to it."""
+  path = workdir / "config.json"
+  if not path.exists():
+    return
+  changed = differences(json.loads(path.read_text())["config"], settings)
+  changed = [field for field in changed if field not in ("strategies", "tensorboard")]
+  if changed:
+    raise InputError(
+      f"--workdir: {workdir} belongs to another config (it differs in {', '.join(changed)}); choose another "
+      "workdir or remove this one"
+    )
 
 
 def differences(a: Any, b: Any, prefix: str = "") -> list[str]:

@@ -44,7 +44,7 @@ def main(_: list[str]) -> None:
   from asal_jax.summary import table
 
   # A logger of our own: absl's is flooded by orbax.
-  absl.logging.set_verbosity(absl.logging.WARNING)
+  absl.logging.set_verbosity(absl.logging.ERROR)
   log, handler = logging.getLogger("asal_jax"), logging.StreamHandler()
   handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
   log.addHandler(handler)

@@ -19,6 +19,9 @@ from asal_jax.progress import log
 from asal_jax.train import train
 from asal_jax.types import GAN, Extract, Index, Params
 
+VERSION = 1
+"""Raised when code changes what the same settings make, so that older cached things are not used."""
+
 
 class Preparation:
   """GAN, auto-encoder and feature sets of one pool: read from the cache, or made and put there.
@@ -33,7 +36,7 @@ class Preparation:
     self.config, self.makes, self.cache = config, makes, Cache(cache)
     self.images, self.shape = jnp.asarray(images), images.shape[1:]
     self.pixel_range = tuple(config.data.pixel_range)
-    self.pool = {"images": fingerprint(images), "pixel_range": list(self.pixel_range)}
+    self.pool = {"version": VERSION, "images": fingerprint(images), "pixel_range": list(self.pixel_range)}
 
   def _folder(self, kind: str, stage: str, made_from: dict[str, Any]) -> pathlib.Path:
     """The cache folder of something; InputError where it is incomplete and not to be made in this stage."""

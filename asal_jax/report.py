@@ -2,6 +2,7 @@
 
 import pathlib
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int32, UInt8
@@ -40,12 +41,12 @@ def draw_samples(
 
   `params` are those classifiers, of all seeds.
   """
-  pixel_range = tuple(config.data.pixel_range)
+  pixel_range, generate = tuple(config.data.pixel_range), jax.jit(synthesis.generate)
 
   def images(latents, first_cycle: int, count: int):
     rounds = -(-count // config.loop.per_cycle)
     z = [(latents(keys, first_cycle + r, synthesis.params, params))[0] for r in range(rounds)]
-    return synthesis.generate(synthesis.params, jnp.concatenate(z)[:count])
+    return generate(synthesis.params, jnp.concatenate(z)[:count])
 
   uncertain = images(synthesis.ascended, 1, SHOWN_SAMPLES)
   random = images(synthesis.random, 1, SHOWN_SAMPLES)
@@ -57,7 +58,7 @@ def draw_samples(
   labelled[start[0]] = True
   rows = []
   for name, features in feature_sets.items():
-    queries = np.asarray(features.project(features.params, generated))
+    queries = np.asarray(jax.jit(features.project)(features.params, generated))
     ids = distinct(candidates(features.index, queries, 1, labelled))
     names = [splits.class_names[k] for k in splits.pool.labels[ids]]
     rows.append(pictures.Matched(name, splits.pool.images[ids], names, ids.tolist()))

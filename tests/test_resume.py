@@ -11,7 +11,7 @@ import pytest
 import tiny
 
 import asal_jax
-from asal_jax.journal import Journal, read_lines
+from asal_jax.journal import read_lines
 
 ROOT = pathlib.Path(__file__).parent.parent
 JOB = """
@@ -75,20 +75,3 @@ def test_a_journal_cut_at_any_byte_is_continued_to_the_same_end(tmp_path, uninte
   (tmp_path / "config.json").write_text((uninterrupted.workdir / "config.json").read_text())
   resumed = asal_jax.run(config, workdir=tmp_path, cache=uninterrupted.workdir / "cache")
   assert tiny.without_seconds(resumed.records) == tiny.without_seconds(uninterrupted.records)
-
-
-def test_journal_keeps_whole_cycles_and_drops_torn_ones(tmp_path):
-  import numpy as np
-
-  journal = Journal(tmp_path, (4, 5))
-  for cycle in range(2):
-    journal.add_selection(
-      "random", cycle, np.arange(4).reshape(2, 2), None if cycle == 0 else [0.5, 0.25], 0.1
-    )
-    journal.add_metrics("random", cycle, [0.5, 0.75], np.array([[1, 1], [2, 0]]), 0.2)
-  lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
-  (tmp_path / "metrics.jsonl").write_text("\n".join(lines[:3]) + '\n{"strategy": "ran')
-  again = Journal(tmp_path, (4, 5))
-  assert list(again.metrics) == [("random", 0)]
-  assert again.records() == read_lines(tmp_path / "metrics.jsonl") == journal.records()[:2]
-  assert again.selections == journal.selections
