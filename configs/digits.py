@@ -16,7 +16,7 @@ def get_config() -> ConfigDict:
   config.classifier.learning_rate = 3e-3
   config.loop.budget = 300
   config.gan.width = 32
-  config.gan.iterations = 4_000
+  config.gan.iterations = 3_000
   config.gan.learning_rate = 2e-4
   config.autoencoder.batch_size = 50
   # Numba's first compilation for pynndescent takes longer than this whole job.

@@ -55,25 +55,15 @@ def conv_transpose(
 ) -> Float[Array, "b sh sw c"]:
   """The transpose of the 'SAME' convolution with this kernel: [b, h, w, n] to [b, stride h, stride w, c].
 
-  On CPU a stride-1 convolution to stride^2 c channels, then depth to space (sub-pixel form).
+  On CPU the linear transpose of `conv`: one matrix product, whose columns are added into the image.
   """
   if _native():
     return lax.conv_transpose(
       x, kernel, (stride, stride), "SAME", dimension_numbers=_LAYOUT, transpose_kernel=True
     )
-  batch, h, w, features = x.shape
-  kh, kw, channels, _ = kernel.shape
-  th, tw = -(-kh // stride), -(-kw // stride)
-  kernel = jnp.pad(kernel, ((0, th * stride - kh), (0, tw * stride - kw), (0, 0), (0, 0)))
-  kernel = kernel.reshape(th, stride, tw, stride, channels, features).transpose(0, 2, 5, 1, 3, 4)
-  x = jnp.pad(x, ((0, 0), (th - 1, th - 1), (tw - 1, tw - 1), (0, 0)))
-  oh, ow = h + th - 1, w + tw - 1
-  slices = [x[:, th - 1 - i :][:, :oh, tw - 1 - j :][:, :, :ow] for i in range(th) for j in range(tw)]
-  patches = jnp.concatenate(slices, axis=-1).reshape(-1, th * tw * features)
-  y = (patches @ kernel.reshape(th * tw * features, -1)).reshape(batch, oh, ow, stride, stride, channels)
-  y = y.transpose(0, 1, 3, 2, 4, 5).reshape(batch, oh * stride, ow * stride, channels)
-  top, left = (max(k - stride, 0) // 2 for k in (kh, kw))
-  return y[:, top : top + h * stride, left : left + w * stride]
+  batch, h, w, _ = x.shape
+  image = jax.ShapeDtypeStruct((batch, stride * h, stride * w, kernel.shape[2]), x.dtype)
+  return jax.linear_transpose(lambda y: conv(y, kernel, stride), image)(x)[0]
 
 
 def max_pool(x: Float[Array, "b h w c"]) -> Float[Array, "b h2 w2 c"]:
