@@ -8,10 +8,9 @@ from typing import Any
 
 import jax
 import numpy as np
-from jaxtyping import UInt8
 
 
-def fingerprint(images: UInt8[np.ndarray, "n h w c"]) -> str:
+def fingerprint(images: np.ndarray) -> str:
   """A hash of the images (never of labels): what is made from a pool depends on it alone."""
   digest = hashlib.blake2b(np.ascontiguousarray(images).data, digest_size=8)
   digest.update(str(images.shape).encode())
@@ -65,10 +64,12 @@ class Checkpoints:
     """The step of the newest complete checkpoint, 0 where there is none."""
     return self.manager.latest_step() or 0
 
-  def restore(self, template: Any) -> Any:
-    """The newest state, on the template's devices."""
+  def restore(self, shapes: Any) -> Any:
+    """The newest state, on the default device whatever device saved it; `shapes` as of `jax.eval_shape`."""
     from orbax import checkpoint as ocp
 
+    place = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+    template = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=place), shapes)
     return self.manager.restore(self.manager.latest_step(), args=ocp.args.StandardRestore(template))
 
   def save(self, step: int, state: Any) -> None:
@@ -77,8 +78,10 @@ class Checkpoints:
 
     self.manager.save(step, args=ocp.args.StandardSave(state))
 
-  def close(self) -> None:
-    """Ends the manager."""
+  def __enter__(self):
+    return self
+
+  def __exit__(self, *_):
     self.manager.close()
 
 

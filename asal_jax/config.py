@@ -94,6 +94,10 @@ def validate(config: ConfigDict) -> None:
     _require(_value(config, field) > 0, field, _value(config, field), "needed is a number above 0")
   for field in ("gan.penalty", "synthesis.ascent_steps", "index.epsilon"):
     _require(_value(config, field) >= 0, field, _value(config, field), "needed is 0 or more")
+  for field in ("gan.beta1", "gan.beta2"):
+    _require(
+      0 <= _value(config, field) < 1, field, _value(config, field), "needed is a number from 0 to below 1"
+    )
   validate_choice(config, "score", SCORES)
   validate_choice(config, "classifier.network", CLASSIFIERS)
   validate_choice(config, "classifier.loss", LOSSES)
@@ -162,7 +166,7 @@ def validate_for_data(
   if class_counts is not None:
     each = -(-loop.start // classes)
     _require(
-      min(class_counts) >= each, "loop.start", loop.start,
+      bool(min(class_counts) >= each), "loop.start", loop.start,
       f"it needs {each} of each class, the pool has {[int(n) for n in class_counts]}",
     )  # fmt: skip
 

@@ -50,7 +50,7 @@ def fit_pca(extract: Extract, params: Params, images: UInt8[Array, "n h w c"], k
     shift = features(images[:BLOCK]).mean(axis=0)
 
     def add(sums, block, fresh):
-      x = (features(block) - shift) * fresh[:, None]
+      x = (features(block) - shift[None]) * fresh[:, None]
       return sums[0] + x.sum(axis=0), sums[1] + x.T @ x
 
     d = shift.shape[0]
@@ -62,7 +62,8 @@ def fit_pca(extract: Extract, params: Params, images: UInt8[Array, "n h w c"], k
   _, vectors = jnp.linalg.eigh(covariance)
   components = vectors[:, ::-1][:, :k]
   largest = jnp.argmax(jnp.abs(components), axis=0)
-  return PCA(mean, components * jnp.sign(components[largest, jnp.arange(components.shape[1])]))
+  signs = jnp.sign(components[largest, jnp.arange(components.shape[1])])
+  return PCA(mean, components * signs[None])
 
 
 def make_project(extract: Extract) -> Extract:
@@ -70,7 +71,7 @@ def make_project(extract: Extract) -> Extract:
 
   def project(params, images):
     extractor, pca = params
-    return (extract(extractor, images) - pca.mean) @ pca.components
+    return (extract(extractor, images) - pca.mean[None]) @ pca.components
 
   return project
 

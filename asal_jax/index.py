@@ -10,7 +10,7 @@ import pathlib
 import pickle
 import warnings
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -85,14 +85,14 @@ class ExactIndex:
   center: Float32[Array, " d"]
 
   @classmethod
-  def build(cls, features: np.ndarray, **_: Any) -> Self:
+  def build(cls, features: np.ndarray, **_: Any) -> "ExactIndex":
     """Put `features` f32[n d] on device; it has no options, those of other indices are ignored."""
     features = _matrix("features", features)
     center = features.mean(axis=0, dtype=np.float64).astype(np.float32)
     return cls(jnp.asarray(features), jnp.asarray(center))
 
   @classmethod
-  def load(cls, folder: pathlib.Path) -> Self:
+  def load(cls, folder: pathlib.Path) -> "ExactIndex":
     """Read `features.npy` from `folder`."""
     return cls.build(np.load(folder / "features.npy"))
 
@@ -116,14 +116,14 @@ class KDTreeIndex:
   tree: Any
 
   @classmethod
-  def build(cls, features: np.ndarray, **_: Any) -> Self:
+  def build(cls, features: np.ndarray, **_: Any) -> "KDTreeIndex":
     """Build the tree of `features` f32[n d]; it has no options, those of other indices are ignored."""
     from scipy.spatial import KDTree
 
     return cls(KDTree(_matrix("features", features)))
 
   @classmethod
-  def load(cls, folder: pathlib.Path) -> Self:
+  def load(cls, folder: pathlib.Path) -> "KDTreeIndex":
     """Unpickle the tree in `folder`: load only what you trust."""
     return cls(pickle.loads((folder / "kdtree.pickle").read_bytes()))
 
@@ -138,7 +138,7 @@ class KDTreeIndex:
 
     def ask(asked: int) -> Found:
       distances, ids = self.tree.query(queries, k=asked)
-      return distances.reshape(m, asked), ids.reshape(m, asked)
+      return distances.reshape(m, asked).astype(np.float32), ids.reshape(m, asked).astype(np.int32)
 
     return _padded(m, k, _over_ask(ask, found, excluded, self.tree.n) if m and found else None)
 
@@ -166,7 +166,7 @@ class PyNNDescentIndex:
     epsilon: float = 0.3,
     seed: int = 0,
     **_: Any,
-  ) -> Self:
+  ) -> "PyNNDescentIndex":
     """Build the graph of `features` f32[n d], ready for search.
 
     `n_neighbors` is the degree of the graph; `epsilon` >= 0 trades seconds for recall in every search (0.1 to
@@ -189,7 +189,7 @@ class PyNNDescentIndex:
     return cls(features, graph, epsilon)
 
   @classmethod
-  def load(cls, folder: pathlib.Path) -> Self:
+  def load(cls, folder: pathlib.Path) -> "PyNNDescentIndex":
     """Read `features.npy` and unpickle the graph in `folder`: load only what you trust."""
     graph, epsilon = pickle.loads((folder / "pynndescent.pickle").read_bytes())
     return cls(np.load(folder / "features.npy"), graph, epsilon)

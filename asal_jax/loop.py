@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int32, Key, UInt8
+from jaxtyping import Array, Bool, Float, Int, Int32, Key, UInt8
 from ml_collections import ConfigDict
 
+from asal_jax.errors import InputError
 from asal_jax.journal import Journal
 from asal_jax.progress import Progress
 from asal_jax.strategy import World
@@ -38,13 +39,17 @@ class LabelledSet:
     self.count = 0
 
   def add(self, ids: Int32[np.ndarray, "s b"], oracle: Oracle) -> None:
-    """Labels `ids` by the oracle and appends them."""
+    """Labels `ids` by the oracle and appends them; InputError where one is no unlabelled sample."""
+    if ids.min() < 0 or np.take_along_axis(self.mask, ids, axis=1).any():
+      raise InputError(
+        "selection: it asks for labelled samples again; selections.jsonl is damaged, or the strategy"
+      )
     rows = slice(self.count, self.count + ids.shape[1])
     self.ids[:, rows], self.labels[:, rows] = ids, oracle(ids)
     np.put_along_axis(self.mask, ids, True, axis=1)
     self.count = rows.stop
 
-  def label_counts(self, classes: int) -> Int32[np.ndarray, "s k"]:
+  def label_counts(self, classes: int) -> Int[np.ndarray, "s k"]:
     """Labels of each class, a row a seed."""
     return np.stack([np.bincount(row, minlength=classes) for row in self.labels[:, : self.count]])
 

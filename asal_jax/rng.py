@@ -20,4 +20,4 @@ def stream(key: Key[Array, ""], name: str, *indices: int | Int[Array, ""]) -> Ke
 
 def seed_keys(seeds: tuple[int, ...]) -> Key[Array, " s"]:
   """One root key a seed, stacked."""
-  return jax.numpy.stack([jax.random.key(seed) for seed in seeds])
+  return jax.vmap(jax.random.key)(jax.numpy.array(seeds))

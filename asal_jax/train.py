@@ -51,14 +51,13 @@ def train(
 
   Returns the final state. Raises InputError where a loss stops being finite, with the last good checkpoint.
   """
-  key = jax.random.key(seed)
-  checkpoints = Checkpoints(folder)
-  state = committed(jax.jit(init)(stream(key, "init")))
-  done = checkpoints.latest()
-  if done:
-    state = checkpoints.restore(state)
-  chunk = make_chunk(step)
-  with Progress(name, iterations, initial=done) as progress:
+  key, chunk = jax.random.key(seed), make_chunk(step)
+  with (
+    Checkpoints(folder) as checkpoints,
+    Progress(name, iterations, initial=checkpoints.latest()) as progress,
+  ):
+    done, start = checkpoints.latest(), stream(key, "init")
+    state = checkpoints.restore(jax.eval_shape(init, start)) if done else committed(jax.jit(init)(start))
     while done < iterations:
       stop = min(iterations, done + CHUNK, (done // checkpoint_every + 1) * checkpoint_every)
       state, metrics = chunk(state, key, np.int32(done), np.int32(stop), images)
@@ -72,5 +71,4 @@ def train(
       done = stop
       if done % checkpoint_every == 0 or done == iterations:
         checkpoints.save(done, state)
-  checkpoints.close()
-  return state
+    return state

@@ -5,7 +5,7 @@ A seam is a record of pure functions: a maker binds numbers and functions, every
 
 import pathlib
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol, Self
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
 import numpy as np
@@ -68,6 +68,7 @@ class Classifier(NamedTuple):
   loss: Callable[[Float[Array, "n k"], Int32[Array, " n"]], Float[Array, " n"]]
 
 
+@runtime_checkable
 class Index(Protocol):
   """A nearest-neighbour index over pool features (Euclidean distance), ids 0..n-1 in the order given.
 
@@ -76,12 +77,12 @@ class Index(Protocol):
   """
 
   @classmethod
-  def build(cls, features: Float32[np.ndarray, "n d"], **options: Any) -> Self:
+  def build(cls, features: Float32[np.ndarray, "n d"], **options: Any) -> "Index":
     """Index `features`; `options` are the index's own numbers, from `config.index`."""
     ...
 
   @classmethod
-  def load(cls, folder: pathlib.Path) -> Self:
+  def load(cls, folder: pathlib.Path) -> "Index":
     """Read what `save` wrote."""
     ...
 

@@ -1,5 +1,3 @@
-import matplotlib.axes
-import matplotlib.figure
 import numpy as np
 import pytest
 from pages import load
@@ -36,19 +34,6 @@ def shows(pixels, colour, tolerance=10):
   """How many pixels have about the colour '#rrggbb'."""
   wanted = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)])
   return int((np.abs(pixels.astype(int) - wanted).max(-1) <= tolerance).sum())
-
-
-@pytest.fixture
-def figures(monkeypatch):
-  """The figures that are saved, in order."""
-  saved, save = [], matplotlib.figure.Figure.savefig
-
-  def spy(figure, *args, **options):
-    saved.append(figure)
-    save(figure, *args, **options)
-
-  monkeypatch.setattr(matplotlib.figure.Figure, "savefig", spy)
-  return saved
 
 
 @pytest.mark.parametrize(("strategies", "seeds"), [(["random"], 1), (TWELVE, 5), (["supervised"], 3)])

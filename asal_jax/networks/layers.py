@@ -98,7 +98,7 @@ class Conv(nn.Module):
     init = he_uniform(area * channels, area * self.features / self.stride**2)
     kernel = self.param("kernel", init, (self.size, self.size, channels, self.features))
     bias = self.param("bias", nn.initializers.zeros, (self.features,))
-    return conv(x, kernel, self.stride, self.padding) + bias
+    return conv(x, kernel, self.stride, self.padding) + bias[None, None, None]
 
 
 class ConvTranspose(nn.Module):
@@ -114,4 +114,4 @@ class ConvTranspose(nn.Module):
     init = he_uniform(area * channels / 4, area * self.features)
     kernel = self.param("kernel", init, (self.size, self.size, self.features, channels))
     bias = self.param("bias", nn.initializers.zeros, (self.features,))
-    return conv_transpose(x, kernel) + bias
+    return conv_transpose(x, kernel) + bias[None, None, None]

@@ -1,0 +1,40 @@
+"""What holds for every test: annotations are checked, no array is promoted in rank, no random key used twice."""
+
+import os
+
+# Tests compile much and compute little. In the environment, so that commands that tests start do the same.
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+
+import jax
+import jaxtyping
+import matplotlib.figure
+import pytest
+
+# An int where a float is annotated is right (PEP 484).
+jaxtyping.install_import_hook(
+  ["asal_jax"], "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"
+)
+jax.config.update("jax_numpy_rank_promotion", "raise")
+jax.config.update("jax_debug_key_reuse", True)
+
+
+@pytest.fixture(scope="session")
+def tfds_data_dir():
+  """The folder with prepared TFDS data sets; the test is skipped where there is none."""
+  folder = os.environ.get("TFDS_DATA_DIR")
+  if not folder:
+    pytest.skip("TFDS_DATA_DIR is not set: it must name a folder with mnist prepared as array_record")
+  return folder
+
+
+@pytest.fixture
+def figures(monkeypatch):
+  """The figures that are saved, in order."""
+  saved, save = [], matplotlib.figure.Figure.savefig
+
+  def spy(figure, *args, **options):
+    saved.append(figure)
+    save(figure, *args, **options)
+
+  monkeypatch.setattr(matplotlib.figure.Figure, "savefig", spy)
+  return saved

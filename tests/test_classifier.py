@@ -1,0 +1,167 @@
+"""The classifier: losses against scikit-learn, `fit` against a NumPy loop, accuracy and scores against NumPy."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.special
+from sklearn import metrics
+
+from asal_jax import blocks
+from asal_jax.classifier import LOSSES, make_accuracy, make_classifier, make_fit, make_scorer
+from asal_jax.rng import seed_keys, stream
+from asal_jax.score import entropy
+from configs.base import get_config
+
+RANGE = (-1.0, 1.0)
+KEYS = seed_keys((5, 2))
+RNG = np.random.default_rng(0)
+IMAGES = jnp.asarray(RNG.integers(0, 256, (40, 3, 3, 1), np.uint8))
+PIXELS = np.asarray(IMAGES, float).reshape(40, 9) * 2 / 255 - 1
+CAPACITY, COUNT, CYCLE = 20, 13, 1
+IDS = np.stack([RNG.permutation(40)[:CAPACITY] for _ in KEYS]).astype(np.int32)
+
+
+def settings(**overrides):
+  config = get_config().classifier
+  config.update({"epochs": 3, "batch_size": 5, "learning_rate": 0.02, **overrides})
+  return config
+
+
+def labels_of(classes):
+  return np.random.default_rng(1).integers(0, classes, (len(KEYS), CAPACITY)).astype(np.int32)
+
+
+def fitted(config, classes, ids=IDS, labels=None, count=COUNT):
+  classifier = make_classifier(config, (3, 3, 1), classes)
+  fit = make_fit(classifier, config, RANGE)
+  labels = labels_of(classes) if labels is None else labels
+  return classifier, fit, fit(KEYS, CYCLE, IMAGES, ids, labels, np.int32(count))
+
+
+def linear(params, row=0):
+  dense = jax.tree.map(lambda p: np.asarray(p[row], float), params)["params"]["Dense_0"]
+  return dense["kernel"], dense["bias"]
+
+
+@pytest.mark.parametrize("k", [1, 3])
+def test_cross_entropy(k):
+  logits = RNG.normal(scale=3, size=(30, k)).astype(np.float32)
+  labels = RNG.integers(0, max(k, 2), 30).astype(np.int32)
+  wide = np.concatenate([0 * logits, logits], axis=1) if k == 1 else logits
+  p = scipy.special.softmax(wide.astype(float), axis=1)
+  losses = LOSSES["cross_entropy"](jnp.asarray(logits), jnp.asarray(labels))
+  assert losses.shape == (30,)
+  np.testing.assert_allclose(losses.mean(), metrics.log_loss(labels, p), rtol=1e-5)
+  np.testing.assert_allclose(losses, -np.log(p[np.arange(30), labels]), rtol=1e-4, atol=1e-6)
+
+
+def test_hinge():
+  logits = RNG.normal(scale=2, size=(30, 1)).astype(np.float32)
+  labels = RNG.integers(0, 2, 30).astype(np.int32)
+  losses = LOSSES["hinge"](jnp.asarray(logits), jnp.asarray(labels))
+  assert losses.shape == (30,)
+  np.testing.assert_allclose(losses.mean(), metrics.hinge_loss(labels, logits[:, 0]), rtol=1e-5)
+
+
+def slope(loss, logits, labels):
+  """Derivative of the loss in the logits, by hand."""
+  if loss == "hinge":
+    y = 2.0 * labels[:, None] - 1
+    return np.where(y * logits < 1, -y, 0)
+  if logits.shape[1] == 1:
+    return scipy.special.expit(logits) - labels[:, None]
+  return scipy.special.softmax(logits, axis=1) - np.eye(logits.shape[1])[labels]
+
+
+def numpy_fit(config, key, initial, ids, labels):
+  """Adam (Kingma & Ba 2015) on a linear model, float64, on the batches of the stream."""
+  params, moments, t = list(initial), [(0.0, 0.0), (0.0, 0.0)], 0
+  for epoch in range(config.epochs):
+    draws = np.asarray(jax.random.uniform(stream(key, "batches", CYCLE, epoch), (CAPACITY,)))
+    order = np.argsort(draws[:COUNT], kind="stable")
+    for rows in np.split(order, range(config.batch_size, COUNT, config.batch_size)):
+      x = PIXELS[ids[rows]]
+      error = slope(config.loss, x @ params[0] + params[1], labels[rows]) / len(rows)
+      t += 1
+      for i, gradient in enumerate((x.T @ error, error.sum(axis=0))):
+        first, second = moments[i]
+        first, second = 0.9 * first + 0.1 * gradient, 0.999 * second + 0.001 * gradient**2
+        moments[i] = first, second
+        step = (first / (1 - 0.9**t)) / (np.sqrt(second / (1 - 0.999**t)) + 1e-8)
+        params[i] = params[i] - config.learning_rate * step
+  return params
+
+
+@pytest.mark.parametrize(("loss", "classes"), [("cross_entropy", 2), ("cross_entropy", 4), ("hinge", 2)])
+def test_fit_equals_a_numpy_loop(loss, classes):
+  config = settings(loss=loss)
+  classifier, _, params = fitted(config, classes)
+  for row, key in enumerate(KEYS):
+    initial = jax.tree.map(lambda p: p[None], classifier.init(stream(key, "weights", CYCLE)))
+    expected = numpy_fit(config, key, linear(initial), IDS[row], labels_of(classes)[row])
+    for found, truth in zip(linear(params, row), expected, strict=True):
+      np.testing.assert_allclose(found, truth, atol=1e-4)
+
+
+def test_rows_beyond_the_count_are_ignored():
+  ids, labels = IDS.copy(), labels_of(4)
+  ids[:, COUNT:], labels[:, COUNT:] = 0, 3
+  first, garbage = (fitted(settings(), 4, *buffers)[2] for buffers in ((IDS, None), (ids, labels)))
+  jax.tree.map(np.testing.assert_array_equal, first, garbage)
+  used = labels_of(4)
+  used[:, COUNT - 1] = (used[:, COUNT - 1] + 1) % 4
+  other = fitted(settings(), 4, IDS, used)[2]
+  assert np.any(linear(first)[0] != linear(other)[0])
+
+
+def test_a_growing_set_compiles_once():
+  _, fit, _ = fitted(settings(), 2)
+  for cycle, count in enumerate((1, 5, 6, CAPACITY)):
+    params = fit(KEYS, cycle, IMAGES, IDS, labels_of(2), np.int32(count))
+    assert all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves(params))
+  assert fit._cache_size() == 1
+
+
+def test_seeds_side_by_side_equal_one_by_one():
+  _, fit, together = fitted(settings(), 4)
+  for row, seed in enumerate((5, 2)):
+    rows = slice(row, row + 1)
+    alone = fit(seed_keys((seed,)), CYCLE, IMAGES, IDS[rows], labels_of(4)[rows], np.int32(COUNT))
+    for a, b in zip(linear(together, row), linear(alone), strict=True):
+      np.testing.assert_allclose(a, b, atol=1e-5)
+
+
+@pytest.mark.parametrize(("network", "classes"), [("lenet5", 3), ("linear", 2)])
+def test_a_small_set_is_learned(network, classes):
+  config = settings(network=network, epochs=25, learning_rate=3e-3, batch_size=4)
+  pool = jnp.asarray(np.random.default_rng(3).integers(0, 256, (12, 28, 28, 1), np.uint8))
+  labels = np.arange(12, dtype=np.int32) % classes
+  classifier = make_classifier(config, (28, 28, 1), classes)
+  ids = np.arange(12, dtype=np.int32)[None]
+  params = make_fit(classifier, config, RANGE)(seed_keys((5,)), 0, pool, ids, labels[None], np.int32(12))
+  # Random labels of random images: only a net that is trained rightly knows them.
+  assert make_accuracy(classifier, RANGE)(params, pool, jnp.asarray(labels)) == 1
+
+
+@pytest.mark.parametrize("classes", [2, 4])
+def test_accuracy_and_scores_equal_numpy(classes, monkeypatch):
+  # 40 images in blocks of 16: the last one overlaps.
+  monkeypatch.setattr(blocks, "BLOCK", 16)
+  classifier, _, params = fitted(settings(), classes)
+  truth = np.random.default_rng(4).integers(0, classes, 40).astype(np.int32)
+  accuracy = make_accuracy(classifier, RANGE)(params, IMAGES, jnp.asarray(truth))
+  scorer = make_scorer(classifier, entropy, RANGE)
+  scores = scorer.pool(params, IMAGES)
+  assert scores.shape == (len(KEYS), 40)
+  np.testing.assert_allclose(
+    scorer.at(params, IMAGES, IDS), np.take_along_axis(np.asarray(scores), IDS, axis=1), atol=1e-6
+  )
+  for row in range(len(KEYS)):
+    kernel, bias = linear(params, row)
+    logits = PIXELS @ kernel + bias
+    if classes == 2:
+      logits = np.concatenate([np.zeros_like(logits), logits], axis=1)
+    p = scipy.special.softmax(logits, axis=1)
+    np.testing.assert_allclose(scores[row], -np.sum(p * np.log(p), axis=1), atol=1e-5)
+    np.testing.assert_allclose(accuracy[row], np.mean(p.argmax(axis=1) == truth), atol=1e-6)

@@ -1,0 +1,214 @@
+"""Every config that ships is valid, and each impossible value is told with its field."""
+
+import importlib
+import inspect
+import pkgutil
+
+import pytest
+
+import configs
+from asal_jax import InputError
+from asal_jax.config import (
+  feature_sets,
+  parse_strategy,
+  validate,
+  validate_choice,
+  validate_classes,
+  validate_for_data,
+)
+from asal_jax.data import DATA_SETS
+from configs import base
+
+
+def all_configs():
+  for module in pkgutil.iter_modules(configs.__path__):
+    get_config = importlib.import_module(f"configs.{module.name}").get_config
+    presets = ("", "small") if inspect.signature(get_config).parameters else (None,)
+    for preset in presets:
+      yield pytest.param(get_config, preset, id=f"{module.name}:{preset or ''}")
+
+
+def changed(field, value):
+  """The base config with one field set."""
+  config = base.get_config()
+  with config.unlocked(), config.ignore_type():
+    section = config
+    for part in field.split(".")[:-1]:
+      section = section[part]
+    section[field.split(".")[-1]] = value
+  return config
+
+
+@pytest.mark.parametrize(("get_config", "preset"), list(all_configs()))
+def test_configs_are_valid(get_config, preset):
+  config = get_config() if preset is None else get_config(preset)
+  validate(config)
+  validate_choice(config, "data.name", DATA_SETS)
+  data = DATA_SETS[config.data.name]
+  validate_classes(config, data.classes)
+  if get_config is not base.get_config:
+    # The strategies of the base are all there are, for two classes.
+    validate_for_data(config, len(config.data.classes) or data.classes, data.pool, data.image_shape)
+  with pytest.raises(AttributeError):
+    config.misspelt = 1
+
+
+def test_presets():
+  paper, small = (importlib.import_module("configs.mnist_two").get_config(p) for p in ("", "small"))
+  # Section 5.3 and Table 3 of the paper.
+  assert (paper.gan.iterations, paper.loop.start, paper.loop.per_cycle, paper.loop.budget) == (
+    40_000,
+    50,
+    10,
+    500,
+  )
+  assert small.gan.iterations < paper.gan.iterations
+  with pytest.raises(ValueError, match="'smal'; allowed is 'small'"):
+    base.small_gan(base.get_config(), "smal")
+
+
+def test_mnist_ten_is_the_papers():
+  config = importlib.import_module("configs.mnist_ten").get_config()
+  assert config.classifier.network == "lenet5"
+  assert (config.loop.start, config.loop.per_cycle, config.loop.budget) == (100, 50, 10_000)
+  assert (config.classifier.epochs, config.classifier.batch_size) == (10, 50)
+  assert config.gan.iterations == 100_000
+
+
+@pytest.mark.parametrize(
+  ("field", "value"),
+  [
+    ("subpool", 0),
+    ("seeds", ()),
+    ("seeds", (1, 2, 1)),
+    ("strategies", ()),
+    ("strategies", ("random", "random")),
+    ("strategies", ("rondom",)),
+    ("score", "entrop"),
+    ("data.pixel_range", (1.0, 0.0)),
+    ("data.pixel_range", (0.0, 0.0)),
+    ("data.pixel_range", (0.0,)),
+    ("classifier.network", "lenet"),
+    ("classifier.loss", "mse"),
+    ("classifier.epochs", 0),
+    ("classifier.batch_size", -1),
+    ("classifier.learning_rate", 0.0),
+    ("classifier.learning_rate", float("nan")),
+    ("loop.start", 0),
+    ("loop.per_cycle", 0),
+    ("loop.budget", 40),
+    ("loop.budget", 505),
+    ("gan.width", 0),
+    ("gan.latent_dim", 0),
+    ("gan.iterations", 0),
+    ("gan.batch_size", 0),
+    ("gan.critic_steps", 0),
+    ("gan.learning_rate", -1e-4),
+    ("gan.penalty", -1.0),
+    ("gan.checkpoint_every", 0),
+    ("autoencoder.code_channels", 0),
+    ("autoencoder.epochs", 0),
+    ("autoencoder.batch_size", 0),
+    ("autoencoder.learning_rate", 0.0),
+    ("autoencoder.checkpoint_every", 0),
+    ("features.dimensions", 0),
+    ("index.name", "faiss"),
+    ("index.n_neighbors", 0),
+    ("index.epsilon", -0.1),
+    ("synthesis.ascent_steps", -1),
+    ("synthesis.learning_rate", 0.0),
+  ],
+)
+def test_impossible_values_are_named(field, value):
+  with pytest.raises(InputError) as error:
+    validate(changed(field, value))
+  message = str(error.value)
+  assert message.startswith(f"{field}: found ")
+  assert repr(value) in message or field == "strategies"
+  assert "\n" not in message
+
+
+def test_unreachable_budget_gets_its_neighbours():
+  with pytest.raises(InputError, match="not reached from 50 in steps of 10: use 500 or 510"):
+    validate(changed("loop.budget", 505))
+
+
+@pytest.mark.parametrize(
+  ("field", "value", "classes", "pool", "shape"),
+  [
+    ("score", "min_distance", 10, 50_000, (28, 28, 1)),
+    ("strategies", ("min_distance",), 3, 50_000, (28, 28, 1)),
+    ("classifier.loss", "hinge", 10, 50_000, (28, 28, 1)),
+    ("loop.budget", 500, 2, 499, (28, 28, 1)),
+    ("loop.start", 50, 51, 50_000, (28, 28, 1)),
+    ("classifier.network", "lenet5", 10, 50_000, (8, 8, 1)),
+    ("data.classes", (3,), 1, 50_000, (28, 28, 1)),
+  ],
+)
+def test_what_does_not_fit_the_data_is_named(field, value, classes, pool, shape):
+  config = changed("strategies", ("random",))
+  with config.ignore_type():
+    config.update_from_flattened_dict({field: value})
+  validate(config)
+  with pytest.raises(InputError, match=f"^{field}: found"):
+    validate_for_data(config, classes, pool, shape)
+  validate_for_data(changed("strategies", ("random",)), 2, 500, (28, 28, 1))
+
+
+def test_start_set_needs_enough_of_each_class():
+  config = changed("strategies", ("random",))
+  validate_for_data(config, 2, 500, (28, 28, 1), [25, 475])
+  with pytest.raises(
+    InputError, match=r"^loop.start: found 50; it needs 25 of each class, the pool has .24, 476."
+  ):
+    validate_for_data(config, 2, 500, (28, 28, 1), [24, 476])
+
+
+@pytest.mark.parametrize("classes", [(1, 1), (0, 10), (-1, 2)])
+def test_impossible_classes(classes):
+  with pytest.raises(InputError, match=r"^data.classes: found .*0\.\.9"):
+    validate_classes(changed("data.classes", classes), 10)
+
+
+@pytest.mark.parametrize(
+  ("name", "expected"),
+  [
+    ("random", ("random", None, 1, False)),
+    ("entropy", ("entropy", None, 1, False)),
+    ("asal_pixels", ("asal", "pixels", 1, False)),
+    ("asal_critic_rescore20", ("asal", "critic", 20, False)),
+    ("asal_autoencoder_random_latents", ("asal", "autoencoder", 1, True)),
+    ("asal_critic_rescore7_random_latents", ("asal", "critic", 7, True)),
+  ],
+)
+def test_strategy_names(name, expected):
+  assert parse_strategy(name) == expected
+
+
+@pytest.mark.parametrize(
+  ("name", "meant"),
+  [
+    ("entrpy", "entropy"),
+    ("asal_pixel", "asal_pixels"),
+    ("Random", "random"),
+    ("asal-critic", "asal_critic"),
+  ],
+)
+def test_misspelt_strategies_get_a_suggestion(name, meant):
+  with pytest.raises(InputError, match=f"^strategies: found '{name}', did you mean '{meant}'"):
+    parse_strategy(name)
+
+
+@pytest.mark.parametrize(
+  "name",
+  ["", "asal", "asal_pixels_rescore", "asal_pixels_rescore0", "asal_pixels_rescore-1", "random_random_latents",
+   "asal_pixels_random_latents_rescore20", "asal_pixels ", "supervised_rescore20"],
+)  # fmt: skip
+def test_names_outside_the_grammar(name):
+  with pytest.raises(InputError, match=r"^strategies: found"):
+    parse_strategy(name)
+
+
+def test_feature_sets():
+  assert feature_sets(("random", "supervised")) == ()
+  assert feature_sets(("asal_critic", "asal_pixels_rescore3", "asal_critic_rescore3")) == ("pixels", "critic")

@@ -1,0 +1,161 @@
+"""Every strategy on a small world against brute force in NumPy."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from asal_jax import InputError
+from asal_jax.classifier import cross_entropy, make_scorer
+from asal_jax.features import FeatureSet, fit_pca, make_project, pixels, pool_features
+from asal_jax.index import ExactIndex
+from asal_jax.rng import seed_keys
+from asal_jax.score import SCORES
+from asal_jax.strategy import Synthesis, World, best_first, draw_unlabelled, make_query
+from asal_jax.synthesis import make_synthesis
+from asal_jax.types import GAN, Classifier
+from configs.base import get_config
+
+POOL, SEEDS, BATCH, RANGE = 40, 3, 4, (0.0, 1.0)
+KEYS = seed_keys((0, 1, 2))
+RNG = np.random.default_rng(0)
+IMAGES = RNG.integers(0, 256, (POOL, 3, 3, 1), np.uint8)
+X = IMAGES.reshape(POOL, 9) / 255.0
+PARAMS = jnp.asarray(3 * RNG.normal(size=(SEEDS, 9, 1)), jnp.float32)
+DECODER = jnp.asarray(RNG.normal(size=(5, 9)), jnp.float32)
+LABELLED = RNG.random((SEEDS, POOL)) < 0.3
+NAMES = ("random", "entropy", "min_distance", "subpool", "asal_pixels", "asal_pixels_rescore5")
+
+
+def settings(**overrides):
+  config = get_config()
+  config.loop.per_cycle, config.subpool = BATCH, 6
+  config.update(overrides)
+  return config
+
+
+@pytest.fixture(scope="module")
+def world():
+  classifier = Classifier(None, lambda w, x: (x.reshape(x.shape[0], -1) - 0.5) @ w, cross_entropy)
+  gan = GAN(None, None, lambda p, z: jax.nn.sigmoid(z @ p).reshape(-1, 3, 3, 1), None, 5)
+  images = jnp.asarray(IMAGES)
+  pca = fit_pca(pixels, (), images, 6, RANGE)
+  project = make_project(pixels)
+  index = ExactIndex.build(pool_features(project, ((), pca), images, RANGE))
+  ascended, drawn = settings().synthesis, settings().synthesis
+  ascended.ascent_steps, drawn.ascent_steps = 20, 0
+  synthesis = Synthesis(
+    gan.generate, DECODER,
+    ascended=make_synthesis(ascended, gan, classifier, SCORES["entropy"], BATCH),
+    random=make_synthesis(drawn, gan, classifier, SCORES["entropy"], BATCH),
+  )  # fmt: skip
+  scorers = {name: make_scorer(classifier, score, RANGE) for name, score in SCORES.items()}
+  return World(images, scorers, synthesis, {"pixels": FeatureSet(project, ((), pca), index)})
+
+
+def decisions():
+  return np.einsum("nd,sdk->sn", X - 0.5, np.asarray(PARAMS, float))
+
+
+def closest_to_the_boundary(labelled):
+  """The unlabelled with the smallest |w.x|, most uncertain first: maximum entropy, minimum distance."""
+  return np.argsort(np.where(labelled, np.inf, np.abs(decisions())), axis=1, kind="stable")[:, :BATCH]
+
+
+def ask(world, name, labelled=LABELLED, cycle=1, **overrides):
+  ids = make_query(name, settings(**overrides), world)(KEYS, cycle, PARAMS, labelled)
+  assert ids.shape == (SEEDS, BATCH)
+  assert ids.dtype == np.int32
+  return ids
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_only_distinct_unlabelled_samples(world, name):
+  for cycle in range(4):
+    ids = ask(world, name, cycle=cycle)
+    assert not np.any(np.take_along_axis(LABELLED, ids, axis=1))
+    assert all(len(set(row.tolist())) == BATCH for row in ids)
+
+
+@pytest.mark.parametrize("name", ["entropy", "min_distance"])
+def test_exhaustive_search_equals_brute_force(world, name):
+  np.testing.assert_array_equal(ask(world, name), closest_to_the_boundary(LABELLED))
+
+
+@pytest.mark.parametrize("score", ["entropy", "min_distance"])
+def test_a_subpool_as_large_as_the_pool_is_exhaustive(world, score):
+  found = ask(world, "subpool", subpool=POOL + 5, score=score)
+  np.testing.assert_array_equal(found, closest_to_the_boundary(LABELLED))
+
+
+def test_subpool_takes_the_best_of_its_draws(world):
+  ids, drawn = ask(world, "subpool"), draw_unlabelled("subpool", KEYS, 1, LABELLED, 6)
+  for row, some, decision in zip(ids, drawn, decisions(), strict=True):
+    assert row.tolist() == sorted(some.tolist(), key=lambda i: abs(decision[i]))[:BATCH]
+
+
+def test_draws_are_uniform_and_by_seed_and_cycle(world):
+  first = ask(world, "random")
+  np.testing.assert_array_equal(first, ask(world, "random"))
+  assert np.any(first != ask(world, "random", cycle=2), axis=1).all()
+  draws = np.concatenate([draw_unlabelled("x", KEYS, cycle, LABELLED, BATCH) for cycle in range(300)], axis=1)
+  for row, labelled in zip(draws, LABELLED, strict=True):
+    counts = np.bincount(row, minlength=POOL)[~labelled]
+    expected = 300 * BATCH / len(counts)
+    # Five standard deviations of a hypergeometric count are below those of a Poisson one.
+    assert np.all(np.abs(counts - expected) < 5 * np.sqrt(expected))
+
+
+def test_draws_where_fewer_are_left():
+  labelled = np.ones((3, POOL), bool)
+  labelled[:, [4, 9]] = False
+  draws = draw_unlabelled("x", KEYS, 0, labelled, 5)
+  assert [sorted(row[:2].tolist()) for row in draws] == [[4, 9]] * 3
+  assert np.all(draws[:, 2:] == -1)
+
+
+def matched(z, labelled, rescore):
+  """Greedy matches in row order: among the `rescore` nearest by the score, then by distance."""
+  centered = X - X.mean(axis=0)
+  axes = np.linalg.svd(centered, full_matrices=False)[2][:6].T
+  synthetic = 1 / (1 + np.exp(-np.asarray(z, float) @ np.asarray(DECODER, float)))
+  result = []
+  for points, gone, decision in zip(synthetic, labelled, decisions(), strict=True):
+    chosen = []
+    for point in points:
+      distances = np.linalg.norm((point - X) @ axes, axis=1)
+      near = [int(i) for i in np.argsort(distances) if not gone[i]]
+      near = sorted(near[:rescore], key=lambda i: abs(decision[i])) + near[rescore:]
+      chosen.append(next(i for i in near if i not in chosen))
+    result.append(chosen)
+  return result
+
+
+@pytest.mark.parametrize("rescore", [1, 5])
+@pytest.mark.parametrize("latents", ["", "_random_latents"])
+def test_asal_equals_brute_force(world, rescore, latents):
+  name = "asal_pixels" + (f"_rescore{rescore}" if rescore > 1 else "") + latents
+  make = world.synthesis.random if latents else world.synthesis.ascended
+  z = make(KEYS, 3, DECODER, PARAMS)
+  assert ask(world, name, cycle=3).tolist() == matched(z, LABELLED, rescore)
+
+
+def test_best_first():
+  scores = np.array([0.5, 0.9, 0.1, 0.7, 0.3])
+  near = np.array([[[2, 0, 1, 4], [3, -1, 1, 0]]], np.int32)
+  found = best_first(near, 3, lambda ids: scores[ids])
+  np.testing.assert_array_equal(found, [[[1, 0, 2, 4], [1, 3, -1, 0]]])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_last_samples_of_the_pool(world, name):
+  rest = np.array([[0, 5, 7, 39], [1, 2, 3, 4], [36, 37, 38, 39]])
+  labelled = np.ones((SEEDS, POOL), bool)
+  np.put_along_axis(labelled, rest, False, axis=1)
+  np.testing.assert_array_equal(np.sort(ask(world, name, labelled), axis=1), rest)
+
+
+def test_asal_says_where_too_few_are_left(world):
+  labelled = np.arange(POOL)[None].repeat(SEEDS, 0) >= BATCH - 1
+  with pytest.raises(InputError, match="only 3 unlabelled samples left, 4 asked"):
+    ask(world, "asal_pixels", labelled)

@@ -1,0 +1,102 @@
+"""The latent ascent against one plain Adam loop a latent."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from asal_jax.classifier import cross_entropy
+from asal_jax.rng import seed_keys, stream
+from asal_jax.score import SCORES
+from asal_jax.synthesis import make_synthesis
+from asal_jax.types import GAN, Classifier
+from configs.base import get_config
+
+LATENT, SEEDS, BATCH, CYCLE = 6, (3, 8), 4, 2
+KEYS = seed_keys(SEEDS)
+
+
+def normal(seed, *shape):
+  return jnp.asarray(np.random.default_rng(seed).normal(size=shape), jnp.float32)
+
+
+def generate(params, z):
+  return jax.nn.sigmoid(z @ params).reshape(-1, 3, 3, 1)
+
+
+def logits(params, images):
+  return images.reshape(images.shape[0], -1) @ params + 0.7
+
+
+GENERATOR, CLASSIFIERS = normal(0, LATENT, 9), 2 * normal(1, len(SEEDS), 9, 1)
+gan = GAN(None, None, generate, None, LATENT)
+classifier = Classifier(None, logits, cross_entropy)
+
+
+def synthesis(score, steps, batch=BATCH):
+  config = get_config().synthesis
+  config.update({"ascent_steps": steps, "learning_rate": 0.05})
+  return make_synthesis(config, gan, classifier, SCORES[score], batch)
+
+
+def draws(batch=BATCH):
+  return np.stack([jax.random.normal(stream(key, "latents", CYCLE), (batch, LATENT)) for key in KEYS])
+
+
+def slope(score, z, weights):
+  """Gradient of the score of one latent by hand, float64."""
+  x = 1 / (1 + np.exp(-z @ np.asarray(GENERATOR, float)))
+  f = x @ weights + 0.7
+  p = 1 / (1 + np.exp(-f))
+  along = {"entropy": -f * p * (1 - p), "min_distance": -2 * f}[score]
+  return along * (np.asarray(GENERATOR, float) @ (weights * x * (1 - x)))
+
+
+def ascend(score, z, weights, steps):
+  """Adam (Kingma & Ba 2015) on one latent alone."""
+  z, first, second = z.astype(float), 0.0, 0.0
+  for t in range(1, steps + 1):
+    gradient = -slope(score, z, weights)
+    first, second = 0.9 * first + 0.1 * gradient, 0.999 * second + 0.001 * gradient**2
+    z = z - 0.05 * (first / (1 - 0.9**t)) / (np.sqrt(second / (1 - 0.999**t)) + 1e-8)
+  return z
+
+
+@pytest.mark.parametrize("score", list(SCORES))
+def test_ascent_equals_one_adam_loop_a_latent(score):
+  # One latent at a time: those of a batch, and the seeds, do not influence each other.
+  found = synthesis(score, 25)(KEYS, CYCLE, GENERATOR, CLASSIFIERS)
+  assert found.shape == (len(SEEDS), BATCH, LATENT)
+  for row, start, weights in zip(found, draws(), np.asarray(CLASSIFIERS, float), strict=True):
+    expected = [ascend(score, z, weights[:, 0], 25) for z in start]
+    np.testing.assert_allclose(row, expected, atol=1e-4)
+
+
+def test_ascended_latents_score_higher():
+  def scores(z):
+    return np.stack(
+      [SCORES["entropy"](logits(c, generate(GENERATOR, x))) for c, x in zip(CLASSIFIERS, z, strict=True)]
+    )
+
+  before = scores(synthesis("entropy", 0)(KEYS, CYCLE, GENERATOR, CLASSIFIERS))
+  after = scores(synthesis("entropy", 100)(KEYS, CYCLE, GENERATOR, CLASSIFIERS))
+  assert np.all(after > before)
+  assert after.mean() > 0.9 * np.log(2)
+
+
+def test_no_steps_returns_normal_draws():
+  found = synthesis("entropy", 0)(KEYS, CYCLE, GENERATOR, CLASSIFIERS)
+  np.testing.assert_array_equal(found, draws())
+  many = np.asarray(synthesis("entropy", 0, batch=5_000)(KEYS, CYCLE, GENERATOR, CLASSIFIERS))
+  # 60,000 standard normal values: five standard errors of the mean and of the variance.
+  assert abs(many.mean()) < 5 / np.sqrt(many.size)
+  assert abs(many.var() - 1) < 5 * np.sqrt(2 / many.size)
+
+
+def test_latents_belong_to_seed_and_cycle():
+  ascend = synthesis("entropy", 5)
+  first = ascend(KEYS, CYCLE, GENERATOR, CLASSIFIERS)
+  np.testing.assert_array_equal(first, ascend(KEYS, CYCLE, GENERATOR, CLASSIFIERS))
+  assert np.all(np.any(first != ascend(KEYS, CYCLE + 1, GENERATOR, CLASSIFIERS), axis=(1, 2)))
+  turned = ascend(seed_keys(SEEDS[::-1]), CYCLE, GENERATOR, CLASSIFIERS[::-1])
+  np.testing.assert_allclose(turned[::-1], first, atol=1e-5)
