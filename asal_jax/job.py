@@ -160,7 +160,7 @@ def surroundings() -> dict[str, Any]:
     cwd=pathlib.Path(__file__).parent, capture_output=True, text=True, check=False,
   )  # fmt: skip
   return {
-    "command": sys.argv,
+    "arguments": sys.argv[1:],
     "commit": git.stdout.strip() or None,
     "versions": {"python": platform.python_version()} | {name: metadata.version(name) for name in packages},
     "device": {

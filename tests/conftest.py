@@ -1,9 +1,14 @@
 """What holds for every test: annotations are checked, no array is promoted in rank, no random key used twice."""
 
 import os
+import tempfile
 
 # Tests compile much and compute little. In the environment, so that commands that tests start do the same.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+# The same small jobs are compiled again and again, by several processes: once is enough.
+_compiled = tempfile.TemporaryDirectory()
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", _compiled.name)
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.05")
 
 import jax
 import jaxtyping
