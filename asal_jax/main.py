@@ -1,6 +1,7 @@
 """The command: python -m asal_jax.main --config=configs/digits.py --workdir=runs/digits."""
 
 import logging
+import pathlib
 import sys
 from typing import NoReturn
 
@@ -40,6 +41,8 @@ def parse(argv: list[str]) -> list[str]:
 
 def main(_: list[str]) -> None:
   """Runs the job of --config; a user's mistake ends in one line and exit code 2."""
+  import jax
+
   from asal_jax.job import run
   from asal_jax.summary import table
 
@@ -50,6 +53,10 @@ def main(_: list[str]) -> None:
   log.addHandler(handler)
   log.setLevel(logging.INFO)
   log.propagate = False
+  # Executables are kept beside what else is made once: the next start compiles nothing.
+  compiled = pathlib.Path(CACHE.value or pathlib.Path(WORKDIR.value or "") / "cache") / "compiled"
+  jax.config.update("jax_compilation_cache_dir", str(compiled.absolute()))
+  jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
   try:
     result = run(CONFIG.value, workdir=WORKDIR.value or "", cache=CACHE.value, stage=STAGE.value)
   except InputError as error:
