@@ -8,8 +8,11 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Shaped, UInt8
 
-BLOCK = 1024
-"""Images decoded at a time: enough to be compute-bound, small beside any pool."""
+
+def block_size(n: int) -> int:
+  """Images decoded at a time out of n: what a CPU's caches hold, or enough to keep an accelerator busy."""
+  return min(n, 128 if jax.default_backend() == "cpu" else 4096)
+
 
 Sums = TypeVar("Sums")
 
@@ -23,7 +26,7 @@ def fold_blocks(
 
   The last block overlaps the one before it; its rows that were seen already are not fresh.
   """
-  n, block = images.shape[0], min(BLOCK, images.shape[0])
+  n, block = images.shape[0], block_size(images.shape[0])
 
   def body(i, carry):
     start = jnp.minimum(i * block, n - block)
@@ -37,7 +40,7 @@ def map_blocks(
   function: Callable[[UInt8[Array, "m h w c"]], Shaped[Array, "m *rest"]], images: UInt8[Array, "n h w c"]
 ) -> Shaped[Array, "n *rest"]:
   """`function` of all images, row by row independent, a block at a time; inside jit."""
-  n, block = images.shape[0], min(BLOCK, images.shape[0])
+  n, block = images.shape[0], block_size(images.shape[0])
   shape = jax.eval_shape(function, images[:block])
 
   def body(i, out):

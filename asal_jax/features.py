@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Float32, UInt8
 
-from asal_jax.blocks import BLOCK, fold_blocks, map_blocks
+from asal_jax.blocks import block_size, fold_blocks, map_blocks
 from asal_jax.types import Extract, Index, Params, PixelRange, decode
 
 
@@ -47,7 +47,7 @@ def fit_pca(extract: Extract, params: Params, images: UInt8[Array, "n h w c"], k
       return extract(params, decode(block, pixel_range))
 
     # Sums are taken about the mean of the first block: single precision suffices then.
-    shift = features(images[:BLOCK]).mean(axis=0)
+    shift = features(images[: block_size(images.shape[0])]).mean(axis=0)
 
     def add(sums, block, fresh):
       x = (features(block) - shift[None]) * fresh[:, None]

@@ -31,82 +31,94 @@ SPARE = 8
 """Candidates kept beyond k by the exact search, so that rounding at the cut cannot lose a neighbour."""
 
 
+GROUP = 64
+"""Rows of which the exact search keeps only the best in its first pass."""
+
+BLOCK = 8192
+"""Rows in a matrix product of the exact search: with 50 features, what a CPU's second-level cache holds."""
+
+
 @functools.partial(jax.jit, static_argnames="k")
 def _nearest(
-  features: Float32[Array, "n d"],
-  center: Float32[Array, " d"],
+  features: Float32[Array, "p d"],
+  norms: Float32[Array, " p"],
   queries: Float32[Array, "m d"],
   excluded: Bool[Array, " n"],
   k: int,
 ) -> tuple[Float32[Array, "m k"], Int32[Array, "m k"]]:
-  """The k <= n nearest neighbours by blocked matrix products; (inf, -1) where fewer are left.
+  """The k <= n nearest neighbours; (inf, -1) where fewer are left. p is n padded to whole blocks.
 
-  Candidates are ranked by |x|^2 - 2qx about `center`, which keeps the rounding error relative to the spread of
-  the features; the true distances of the few candidates then decide.
+  One pass of matrix products finds the smallest |x|^2 - 2qx of every group of rows. The k nearest lie in the k
+  groups whose smallest are smallest: true distances to the rows of these few groups decide.
   """
-  n, m = features.shape[0], queries.shape[0]
-  kept = min(n, k + SPARE)
-  size = min(n, max(8 * kept, min(65536, 2**20 // m), 1024))
-  around = queries - center[None]
+  (p, d), m, n = features.shape, queries.shape[0], excluded.shape[0]
+  size = min(BLOCK, p)
+  norms = jnp.where(jnp.pad(excluded, (0, p - n), constant_values=True), jnp.inf, norms)
 
-  def block(best, i):
-    # The last block overlaps the one before it: `ids < i * size` were seen already.
-    start = jnp.minimum(i * size, n - size)
-    ids = start + jnp.arange(size, dtype=jnp.int32)
-    x = lax.dynamic_slice_in_dim(features, start, size) - center[None]
-    hidden = lax.dynamic_slice_in_dim(excluded, start, size) | (ids < i * size)
-    norms = jnp.where(hidden, jnp.inf, jnp.sum(x * x, axis=1))
-    score = 2 * jnp.dot(around, x.T, precision=lax.Precision.HIGHEST) - norms[None]
-    score, place = lax.top_k(jnp.concatenate([best[0], score], axis=1), kept)
-    ids = jnp.concatenate([best[1], jnp.broadcast_to(ids[None], (m, size))], axis=1)
-    return (score, jnp.take_along_axis(ids, place, axis=1)), None
+  def block(i):
+    x = lax.dynamic_slice_in_dim(features, i * size, size)
+    products = jnp.dot(queries, x.T, precision=lax.Precision.HIGHEST)
+    score = 2 * products - lax.dynamic_slice_in_dim(norms, i * size, size)[None]
+    return score.reshape(m, size // GROUP, GROUP).max(axis=2)
+
+  best = lax.map(block, jnp.arange(p // size, dtype=jnp.int32)).transpose(1, 0, 2).reshape(m, p // GROUP)
+  _, groups = lax.top_k(best, min(k + SPARE, p // GROUP))
 
   def measure(row):
-    query, score, ids = row
-    distances = jnp.sqrt(jnp.sum((features[ids] - query[None]) ** 2, axis=1))
-    return jnp.where(score > -jnp.inf, distances, jnp.inf), jnp.where(score > -jnp.inf, ids, -1)
+    query, chosen = row
+    ids = (chosen[:, None] * GROUP + jnp.arange(GROUP, dtype=jnp.int32)[None]).reshape(-1)
+    rows = features.reshape(-1, GROUP, d)[chosen].reshape(-1, d)
+    distances = jnp.sqrt(jnp.sum((rows - query[None]) ** 2, axis=1))
+    distances = jnp.where(jnp.isinf(norms[ids]), jnp.inf, distances)
+    return tuple(x[:k] for x in lax.sort((distances, jnp.where(jnp.isinf(distances), -1, ids)), num_keys=2))
 
-  first = (jnp.full((m, kept), -jnp.inf), jnp.full((m, kept), -1, jnp.int32))
-  (score, ids), _ = lax.scan(block, first, jnp.arange(-(-n // size), dtype=jnp.int32))
-  distances, ids = lax.sort(lax.map(measure, (queries, score, ids)), num_keys=2)
-  return distances[:, :k], ids[:, :k]
+  return lax.map(measure, (queries, groups))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class ExactIndex:
   """Every distance, in blocks, on device: the ground truth, and the fastest for the few queries of a run.
 
-  `features` f32[n d] and `center` f32[d] (the features' mean) live on device. Exact up to float32: at the cut,
-  samples whose squared distances differ by less than about 1e-6 of the squared spread of the features may swap.
-  One compilation for each (n, d, m, k).
+  `features` f32[p d] are the n given ones about their mean, `center` f32[d], padded to whole blocks; `norms` f32[p]
+  their squared lengths. Exact up to float32: at the cut, samples whose squared distances differ by less than
+  about 1e-6 of the squared spread of the features may swap. One compilation for each (n, d, m, k).
   """
 
-  features: Float32[Array, "n d"]
-  center: Float32[Array, " d"]
+  features: Float32[Array, "p d"]
+  norms: Float32[Array, " p"]
+  center: Float32[np.ndarray, " d"]
+  n: int
 
   @classmethod
   def build(cls, features: np.ndarray, **_: Any) -> "ExactIndex":
     """Put `features` f32[n d] on device; it has no options, those of other indices are ignored."""
     features = _matrix("features", features)
     center = features.mean(axis=0, dtype=np.float64).astype(np.float32)
-    return cls(jnp.asarray(features), jnp.asarray(center))
+    return cls._on_device(features - center[None], center)
+
+  @classmethod
+  def _on_device(cls, around: Float32[np.ndarray, "n d"], center: Float32[np.ndarray, " d"]) -> "ExactIndex":
+    n, whole = len(around), BLOCK if len(around) > BLOCK else GROUP
+    padded = jnp.asarray(np.pad(around, ((0, -n % whole), (0, 0))))
+    return cls(padded, jnp.sum(padded * padded, axis=1), center, n)
 
   @classmethod
   def load(cls, folder: pathlib.Path) -> "ExactIndex":
-    """Read `features.npy` from `folder`."""
-    return cls.build(np.load(folder / "features.npy"))
+    """Read `features.npy` and `center.npy` from `folder`."""
+    return cls._on_device(np.load(folder / "features.npy"), np.load(folder / "center.npy"))
 
   def save(self, folder: pathlib.Path) -> None:
-    """Write `features.npy` into `folder`."""
-    np.save(folder / "features.npy", np.asarray(self.features))
+    """Write the features about their mean as `features.npy`, the mean as `center.npy`, into `folder`."""
+    np.save(folder / "features.npy", np.asarray(self.features[: self.n]))
+    np.save(folder / "center.npy", self.center)
 
   def search(self, queries: np.ndarray, k: int, excluded: np.ndarray) -> Found:
     """See `types.Index.search`: queries f32[m d], excluded bool[n] -> f32[m k], i32[m k]; else InputError."""
-    n, d = self.features.shape
-    queries, excluded = _checked(queries, k, excluded, n, d)
+    queries, excluded = _checked(queries, k, excluded, self.n, self.features.shape[1])
     if len(queries) == 0:
       return _padded(0, k, None)
-    return _padded(len(queries), k, _nearest(self.features, self.center, queries, excluded, k=min(k, n)))
+    around = queries - self.center[None]
+    return _padded(len(queries), k, _nearest(self.features, self.norms, around, excluded, k=min(k, self.n)))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

