@@ -1,9 +1,10 @@
 # make digits: the main job on the embedded data. make test: the tests. Both set up what they need.
+# make bench: our speed against PyTorch's and faiss'; MNIST rows need TFDS_DATA_DIR.
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: digits test lint types clean
+.PHONY: digits test lint types bench clean
 
 $(BIN)/installed: requirements.txt
 	$(PYTHON) -m venv $(VENV)
@@ -26,6 +27,10 @@ lint: $(BIN)/installed-test
 
 types: $(BIN)/installed-test
 	$(BIN)/pyrefly check
+
+bench: $(BIN)/installed
+	$(BIN)/pip install --quiet --editable '.[bench]'
+	$(BIN)/python -m experiments.speed.bench
 
 clean:
 	rm -rf $(VENV) runs
