@@ -1,4 +1,4 @@
-"""The oracle: the only place where a pool label is read."""
+"""The oracle: the only place where the method reads a pool label (checks and figures read them too)."""
 
 import jax
 import numpy as np

@@ -10,7 +10,7 @@ from ml_collections import ConfigDict
 
 from asal_jax import pictures, plots
 from asal_jax.features import FeatureSet
-from asal_jax.index import candidates, distinct
+from asal_jax.matching import candidates, distinct
 from asal_jax.strategy import Synthesis
 from asal_jax.types import Params, PixelRange, Splits
 

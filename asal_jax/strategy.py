@@ -12,7 +12,7 @@ from ml_collections import ConfigDict
 from asal_jax.classifier import Scorer
 from asal_jax.config import parse_strategy
 from asal_jax.features import FeatureSet
-from asal_jax.index import candidates, distinct
+from asal_jax.matching import candidates, distinct
 from asal_jax.rng import stream
 from asal_jax.types import Params, Query
 

@@ -13,6 +13,7 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.05")
 import jax
 import jaxtyping
 import matplotlib.figure
+import numpy as np
 import pytest
 
 # An int where a float is annotated is right (PEP 484).
@@ -43,3 +44,19 @@ def figures(monkeypatch):
 
   monkeypatch.setattr(matplotlib.figure.Figure, "savefig", spy)
   return saved
+
+
+@pytest.fixture(scope="session")
+def gaussian():
+  """Features f32[2000, 20], queries f32[50, 20]."""
+  rng = np.random.default_rng(0)
+  return rng.normal(size=(2000, 20)).astype(np.float32), rng.normal(size=(50, 20)).astype(np.float32)
+
+
+@pytest.fixture(scope="session")
+def graph(gaussian):
+  """The one index that costs numba's compilation."""
+  # Imported here: the hook above must come first.
+  from asal_jax.index import PyNNDescentIndex
+
+  return PyNNDescentIndex.build(gaussian[0], seed=3)

@@ -1,20 +1,15 @@
-"""Every index against NumPy brute force, and the matching of synthetic samples to distinct pool ids."""
+"""Every index against NumPy brute force."""
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given
+from pools import problems, quick
 
 from asal_jax import index as index_module
 from asal_jax.errors import InputError
-from asal_jax.index import INDICES, ExactIndex, KDTreeIndex, PyNNDescentIndex, candidates, distinct
+from asal_jax.index import INDICES, ExactIndex, KDTreeIndex, PyNNDescentIndex
 
-quick = settings(max_examples=15, deadline=None, derandomize=True)
 names = pytest.mark.parametrize("name", list(INDICES))
-
-# Few shapes, so that the exact search compiles a handful of times over all examples.
-SIZES = (1, 2, 7, 60)
-WIDTH, QUERIES = 3, 4
 
 
 def brute(features, queries, k, excluded):
@@ -57,33 +52,6 @@ def check_exact(features, queries, k, excluded, found):
     gaps = np.nan_to_num(np.diff(expected, axis=1, prepend=-np.inf), nan=np.inf) > 1e-4
   clear = gaps[:, :k] & gaps[:, 1 : k + 1]
   np.testing.assert_array_equal(ids[clear], expected_ids[:, :k][clear])
-
-
-@st.composite
-def problems(draw):
-  """A small pool with duplicates, queries on and off it, and a mask from empty to full."""
-  rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-  n = draw(st.sampled_from(SIZES))
-  features = rng.normal(size=(n, WIDTH)).astype(np.float32)
-  if draw(st.booleans()):
-    features = features[rng.integers(0, max(1, n // 4), n)]
-  queries = rng.normal(size=(QUERIES, WIDTH)).astype(np.float32)
-  queries[0] = features[-1]
-  excluded = rng.permutation(n) < draw(st.sampled_from((0, 1, n // 2, n - 1, n)))
-  return features, queries, draw(st.sampled_from((1, 5, 70))), excluded
-
-
-@pytest.fixture(scope="session")
-def gaussian():
-  """Features f32[2000, 20], queries f32[50, 20]."""
-  rng = np.random.default_rng(0)
-  return rng.normal(size=(2000, 20)).astype(np.float32), rng.normal(size=(50, 20)).astype(np.float32)
-
-
-@pytest.fixture(scope="session")
-def graph(gaussian):
-  """The one index that costs numba's compilation."""
-  return PyNNDescentIndex.build(gaussian[0], seed=3)
 
 
 @pytest.mark.parametrize("kind", [ExactIndex, KDTreeIndex, PyNNDescentIndex])
@@ -246,41 +214,3 @@ def test_bad_options():
     PyNNDescentIndex.build(np.zeros((3, 2), np.float32), n_neighbors=0)
   with pytest.raises(InputError, match="epsilon -1"):
     PyNNDescentIndex.build(np.zeros((3, 2), np.float32), epsilon=-1)
-
-
-@quick
-@given(problem=problems())
-def test_matching_finds_distinct_ids_or_says_why_not(problem):
-  features, queries, k, excluded = problem
-  index, left = KDTreeIndex.build(features), int(np.sum(~excluded))
-  if left < QUERIES:
-    with pytest.raises(InputError, match=f"only {left} unlabelled samples left, {QUERIES} asked"):
-      candidates(index, queries, k, excluded)
-    return
-  near = candidates(index, queries, k, excluded)
-  assert near.shape == (QUERIES, max(k, QUERIES))
-  ids = distinct(near)
-  assert ids.dtype == np.int32
-  assert len(set(ids.tolist())) == QUERIES
-  assert not np.any(excluded[ids])
-  assert ids[0] == near[0, 0]
-
-
-def test_matching_of_equal_queries_takes_the_nearest_in_turn():
-  features = np.arange(6, dtype=np.float32)[:, None]
-  excluded = np.array([True, False, False, False, False, False])
-  near = candidates(ExactIndex.build(features), np.zeros((3, 1), np.float32), 1, excluded)
-  np.testing.assert_array_equal(distinct(near), [1, 2, 3])
-
-
-def test_matching_uses_up_the_pool(gaussian, graph):
-  features, queries = gaussian
-  excluded = np.arange(len(features)) >= len(queries)
-  ids = distinct(candidates(graph, queries, 5, excluded))
-  assert sorted(ids.tolist()) == list(range(len(queries)))
-
-
-def test_distinct_says_which_row_is_left_without():
-  np.testing.assert_array_equal(distinct(np.array([[-1, 4], [4, 2]], np.int32)), [4, 2])
-  with pytest.raises(InputError, match="row 1 has no id"):
-    distinct(np.array([[4, 2], [4, -1]], np.int32))
