@@ -26,8 +26,8 @@ def split(data: Data, class_names: tuple[str, ...] | None = None) -> Splits:
   return Splits(pool=take(np.sort(order[test:])), test=take(np.sort(order[:test])), class_names=names)
 
 
-def check_data(name: str, data: Data) -> None:
-  """Raises InputError unless `data` is as `Data` describes."""
+def check_data(name: str, data: Data, classes: int | None = None) -> None:
+  """Raises InputError unless `data` is as `Data` describes, with labels below `classes` where it is given."""
   images, labels = np.asarray(data.images), np.asarray(data.labels)
   if images.dtype != np.uint8 or images.ndim != 4 or 0 in images.shape:
     raise InputError(
@@ -37,6 +37,8 @@ def check_data(name: str, data: Data) -> None:
     raise InputError(
       f"{name}.labels: found {labels.dtype} {list(labels.shape)}; needed are {len(images)} integers from 0"
     )
+  if classes is not None and labels.max() >= classes:
+    raise InputError(f"{name}.labels: found label {labels.max()}; there are names for {classes} classes")
 
 
 def load_digits() -> Splits:

@@ -108,7 +108,7 @@ def load(config: ConfigDict, data: Data | Splits | None) -> Splits:
   else:
     splits = data_sets.split(data) if isinstance(data, Data) else data
     for name in ("pool", "test"):
-      data_sets.check_data(name, getattr(splits, name))
+      data_sets.check_data(name, getattr(splits, name), len(splits.class_names))
     checks.validate_classes(config, len(splits.class_names))
     splits = data_sets.keep_classes(splits, tuple(config.data.classes))
   classes, pool = len(splits.class_names), splits.pool

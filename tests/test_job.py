@@ -143,6 +143,13 @@ def test_own_arrays_of_the_wrong_type_are_refused(tmp_path):
     asal_jax.run(tiny.config(), asal_jax.Data(np.zeros((4, 8, 8)), np.zeros(4, int)), workdir=tmp_path)
 
 
+def test_labels_without_a_class_name_are_refused(tmp_path):
+  part = data.load("digits", (3, 8)).pool
+  splits = asal_jax.Splits(part, asal_jax.Data(part.images, part.labels + 1), ("3", "8"))
+  with pytest.raises(InputError, match=r"test\.labels: found label 2; there are names for 2 classes"):
+    asal_jax.run(tiny.config(**{"data.classes": ()}), splits, workdir=tmp_path)
+
+
 def test_a_pool_can_be_used_up_to_the_last_sample(tmp_path):
   pool = data.load("digits", (3, 8)).pool
   small = asal_jax.Splits(asal_jax.Data(pool.images[:37], pool.labels[:37]), pool, ("3", "8"))
