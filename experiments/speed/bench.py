@@ -17,40 +17,25 @@ import time
 
 import numpy as np
 
+from experiments.speed.rows import ROWS
+
 ROUNDS = 7
 FOLDER = pathlib.Path(__file__).parent
 
-# Row: what it is, iterations inside one timed call, largest ratio aimed at.
-# The aim of max entropy was set against a rival that trains one seed after the other; ours here trains all at once.
-ROWS = {
-  "wgan_gp_mnist_16": ("WGAN-GP iteration, MNIST nets, width 16", 10, 0.75),
-  "wgan_gp_mnist_32": ("WGAN-GP iteration, MNIST nets, width 32", 5, 0.85),
-  "wgan_gp_mnist_64": ("WGAN-GP iteration, MNIST nets, width 64", 2, 0.75),
-  "autoencoder_mnist": ("auto-encoder step, MNIST, batch 100", 20, 1.0),
-  "lenet_step": ("LeNet-5 training step, batch 50", 50, 1.0),
-  "score_pool_lenet": ("entropy of 50,000 images, LeNet-5", 1, 1.0),
-  "synthesis_mnist_16": ("ascent, 5 seeds x 10 latents x 100 steps, width 16", 1, 0.6),
-  "max_entropy_mnist_two": ("MNIST two, max entropy, 5 seeds x 46 cycles, warm", 1, 0.04),
-  "exact_search_1m": ("exact search, 10 queries, k = 10, 1M x 50", 1, 0.6),
-  "exact_search_4m": ("exact search, 10 queries, k = 10, 4M x 50", 1, 0.6),
-}
-
 
 def work(side: str, row: str) -> None:
-  """A worker: prepares a row, calls it once (compiling), then times a call for every line that comes in."""
-  started = time.perf_counter()
+  """A worker: prepares a row and times a first call (which compiles), then one for every line that comes in."""
   if side == "ours":
     from experiments.speed.ours import OURS as makers
   else:
     from experiments.speed.rivals import RIVALS as makers
   timed = makers[row]()
-  prepared = time.perf_counter()
-  timed()
-  print(json.dumps({"prepare": prepared - started, "first_call": time.perf_counter() - prepared}), flush=True)
-  for _ in sys.stdin:
+  while True:
     started = time.perf_counter()
     timed()
     print(time.perf_counter() - started, flush=True)
+    if not sys.stdin.readline():
+      break
 
 
 def worker(side: str, row: str) -> subprocess.Popen:
@@ -66,9 +51,9 @@ def ask(process: subprocess.Popen) -> float:
 
 def compare(row: str) -> dict:
   """Seconds of both sides, a call each in turn, ROUNDS times."""
-  text, units, target = ROWS[row]
+  text, units, aim = ROWS[row]
   sides = {side: worker(side, row) for side in ("ours", "rival")}
-  ready = {side: json.loads(process.stdout.readline()) for side, process in sides.items()}
+  first = {side: float(process.stdout.readline()) for side, process in sides.items()}
   times = {side: [] for side in sides}
   for _ in range(ROUNDS):
     for side, process in sides.items():
@@ -78,9 +63,9 @@ def compare(row: str) -> dict:
   ratios = sorted(a / b for a, b in zip(times["ours"], times["rival"], strict=True))
   median = {side: statistics.median(values) for side, values in times.items()}
   return {
-    "row": row, "what": text, "target": target, "ratio": statistics.median(ratios),
+    "row": row, "what": text, "target": aim, "ratio": statistics.median(ratios),
     "ratio_low": ratios[1], "ratio_high": ratios[-2], "ours_seconds": median["ours"],
-    "rival_seconds": median["rival"], "compile_seconds": ready["ours"]["first_call"] - median["ours"] * units,
+    "rival_seconds": median["rival"], "compile_seconds": first["ours"] - median["ours"] * units,
   }  # fmt: skip
 
 

@@ -23,6 +23,7 @@ from asal_jax.strategy import World, make_query
 from asal_jax.synthesis import make_synthesis
 from asal_jax.train import make_chunk
 from configs import mnist_ten, mnist_two
+from experiments.speed.rows import ROWS
 
 RANGE, SHAPE = (0.0, 1.0), (28, 28, 1)
 Timed = Callable[[], None]
@@ -32,40 +33,40 @@ def random_images(n: int) -> jax.Array:
   return jnp.asarray(np.random.default_rng(0).integers(0, 256, (n, *SHAPE), np.uint8))
 
 
-def training(maker, iterations: int) -> Timed:
-  """`iterations` of a maker's step in one chunk, as train.py runs them."""
+def training(maker, row: str) -> Timed:
+  """The row's iterations of a maker's step in one chunk, as train.py runs them."""
   images, key, chunk = random_images(10_000), jax.random.key(0), make_chunk(maker.step)
   state = committed(jax.jit(maker.init)(key))
 
   def run() -> None:
     nonlocal state
-    state, metrics = chunk(state, key, np.int32(0), np.int32(iterations), images)
+    state, metrics = chunk(state, key, np.int32(0), np.int32(ROWS[row].units), images)
     jax.block_until_ready(metrics)
 
   return run
 
 
-def wgan_gp(width: int, iterations: int) -> Callable[[], Timed]:
+def wgan_gp(width: int) -> Callable[[], Timed]:
   def make() -> Timed:
     config = mnist_two.get_config().gan
     config.width = width
-    return training(make_gan(config, SHAPE, RANGE), iterations)
+    return training(make_gan(config, SHAPE, RANGE), f"wgan_gp_mnist_{width}")
 
   return make
 
 
 def autoencoder_mnist() -> Timed:
-  return training(make_autoencoder(mnist_two.get_config().autoencoder, SHAPE, RANGE), 20)
+  return training(make_autoencoder(mnist_two.get_config().autoencoder, SHAPE, RANGE), "autoencoder_mnist")
 
 
 def lenet_step() -> Timed:
-  """One epoch of 2,500 labels: 50 steps of batch 50."""
+  """One epoch of as many labels as the row's steps need."""
   config = mnist_ten.get_config().classifier
-  config.epochs = 1
+  config.epochs, labels = 1, ROWS["lenet_step"].units * config.batch_size
   fit = make_fit(make_classifier(config, SHAPE, 10), config, RANGE)
   images, keys = random_images(10_000), seed_keys((0,))
-  ids = np.arange(2_500, dtype=np.int32)[None]
-  return lambda: jax.block_until_ready(fit(keys, 0, images, ids, ids % 10, np.int32(2_500)))
+  ids = np.arange(labels, dtype=np.int32)[None]
+  return lambda: jax.block_until_ready(fit(keys, 0, images, ids, ids % 10, np.int32(labels)))
 
 
 def score_pool_lenet() -> Timed:
@@ -115,9 +116,9 @@ def exact_search(n: int) -> Callable[[], Timed]:
 
 
 OURS: dict[str, Callable[[], Timed]] = {
-  "wgan_gp_mnist_16": wgan_gp(16, 10),
-  "wgan_gp_mnist_32": wgan_gp(32, 5),
-  "wgan_gp_mnist_64": wgan_gp(64, 2),
+  "wgan_gp_mnist_16": wgan_gp(16),
+  "wgan_gp_mnist_32": wgan_gp(32),
+  "wgan_gp_mnist_64": wgan_gp(64),
   "autoencoder_mnist": autoencoder_mnist,
   "lenet_step": lenet_step,
   "score_pool_lenet": score_pool_lenet,

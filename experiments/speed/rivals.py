@@ -6,22 +6,20 @@ Channels-last and the batching of seeds are used where they were faster, and fus
 OpenMP's threads wait for each other in a loop, and beside another job two threads are slower than one.
 
 `RIVALS[name]()` prepares a row (nets, random data) and returns the function that does its timed work once, which is
-`UNITS[name]` iterations. `max_entropy_mnist_two` reads the .npz named by the environment variable BENCH_MNIST_TWO:
+`ROWS[name].units` iterations. `max_entropy_mnist_two` reads the .npz named by the environment variable BENCH_MNIST_TWO:
 pool_images u8 [n, 28, 28, 1], pool_labels i32 [n] in {0, 1}, test_images, test_labels.
-    python experiments/speed/rivals.py ROW...
 """
 
 import functools
 import os
-import statistics
-import sys
-import time
 from collections.abc import Callable
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from experiments.speed.rows import ROWS
 
 THREADS = os.cpu_count() or 1
 torch.set_num_threads(THREADS)
@@ -156,7 +154,7 @@ def autoencoder_mnist() -> Work:
   images = random_images(10_000)
 
   def work():
-    for _ in range(UNITS["autoencoder_mnist"]):
+    for _ in range(ROWS["autoencoder_mnist"].units):
       batch = draw(images, 100)
       update(adam, functional.mse_loss(net(batch), batch))
 
@@ -170,7 +168,7 @@ def lenet_step() -> Work:
   images, labels = random_images(10_000), torch.randint(0, 10, (10_000,))
 
   def work():
-    for _ in range(UNITS["lenet_step"]):
+    for _ in range(ROWS["lenet_step"].units):
       ids = torch.randint(0, len(images), (50,))
       update(adam, functional.cross_entropy(net(images[ids].float().div_(255)), labels[ids]))
 
@@ -262,23 +260,9 @@ def exact_search(millions: int) -> Work:
   return work
 
 
-UNITS = {
-  "wgan_gp_mnist_16": 10,
-  "wgan_gp_mnist_32": 5,
-  "wgan_gp_mnist_64": 2,
-  "autoencoder_mnist": 20,
-  "lenet_step": 50,
-  "score_pool_lenet": 1,
-  "synthesis_mnist_16": 1,
-  "max_entropy_mnist_two": 1,
-  "exact_search_1m": 1,
-  "exact_search_4m": 1,
-}
-"""Iterations in one timed call."""
-
 RIVALS: dict[str, Callable[[], Work]] = {
   **{
-    f"wgan_gp_mnist_{width}": functools.partial(wgan_gp_mnist, width, UNITS[f"wgan_gp_mnist_{width}"])
+    f"wgan_gp_mnist_{width}": functools.partial(wgan_gp_mnist, width, ROWS[f"wgan_gp_mnist_{width}"].units)
     for width in (16, 32, 64)
   },
   "autoencoder_mnist": autoencoder_mnist,
@@ -290,21 +274,3 @@ RIVALS: dict[str, Callable[[], Work]] = {
   "exact_search_4m": functools.partial(exact_search, 4),
 }
 """Row name to a function that prepares the row and returns its timed work."""
-
-
-def main() -> None:
-  """Print the median seconds of five timed calls, and per iteration, for each row named."""
-  for name in sys.argv[1:]:
-    work = RIVALS[name]()
-    work()
-    times = []
-    for _ in range(5):
-      start = time.perf_counter()
-      work()
-      times.append(time.perf_counter() - start)
-    seconds = statistics.median(times)
-    print(f"{name}: {seconds:.4f} s, {seconds / UNITS[name]:.5f} s/iteration", flush=True)
-
-
-if __name__ == "__main__":
-  main()
