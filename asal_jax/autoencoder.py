@@ -9,20 +9,23 @@ import optax
 from jaxtyping import Array, Float, Key, UInt8
 from ml_collections import ConfigDict
 
-from asal_jax.networks import plain, pure
+from asal_jax.networks import pure, training
+from asal_jax.networks.autoencoders import AUTOENCODERS
+from asal_jax.networks.plain import pyramid
 from asal_jax.rng import stream
+from asal_jax.train import descend
 from asal_jax.types import Extract, Params, PixelRange, decode
 
 
 class AutoEncoderState(NamedTuple):
-  """Parameters and optimiser state."""
+  """Variables (parameters, running statistics) and optimiser state."""
 
-  params: Params
+  variables: Params
   optimizer: Any
 
 
 class AutoEncoder(NamedTuple):
-  """init(key) -> S; step(S, key, images u8[n h w c]) -> (S, metrics); encode(params, images f32) -> f32[b d]."""
+  """init(key) -> S; step(S, key, images u8[n h w c]) -> (S, metrics); encode(variables, images f32) -> f32[b d]."""
 
   init: Callable[[Key[Array, ""]], AutoEncoderState]
   step: Callable[[AutoEncoderState, Key[Array, ""], UInt8[Array, "n h w c"]], tuple[AutoEncoderState, dict]]
@@ -35,25 +38,26 @@ def make_autoencoder(
 ) -> AutoEncoder:
   """The auto-encoder for images of `image_shape` (h, w, c): mean squared error, Adam, from `config.autoencoder`."""
   low, high = pixel_range
-  sizes = plain.pyramid(*image_shape[:2])
-  network = plain.AutoEncoder(sizes, image_shape[2], config.code_channels)
-  network_apply = pure(network)
+  network = AUTOENCODERS[config.network](pyramid(*image_shape[:2]), image_shape[2], config.code_channels)
+  network_apply, network_train = pure(network), training(network)
   optimizer = optax.adam(config.learning_rate)
 
   def init(key: Key[Array, ""]) -> AutoEncoderState:
-    params = network.init(stream(key, "autoencoder"), jnp.zeros((1, *image_shape)))
-    return AutoEncoderState(params, optimizer.init(params))
+    variables = network.init(stream(key, "autoencoder"), jnp.zeros((1, *image_shape)))
+    return AutoEncoderState(variables, optimizer.init(variables["params"]))
 
-  def reconstruct(params, images):
-    return low + (high - low) * network_apply(params, images)
+  def reconstruct(variables, images):
+    return low + (high - low) * network_apply(variables, images)
 
-  def loss(params, images):
-    return jnp.mean(jnp.square(reconstruct(params, images) - images))
+  def loss(params, variables, images, key):
+    unit, variables = network_train({**variables, "params": params}, images, key)
+    return jnp.mean(jnp.square(low + (high - low) * unit - images)), variables
 
   def step(state: AutoEncoderState, key: Key[Array, ""], images: UInt8[Array, "n h w c"]):
     rows = jax.random.randint(stream(key, "batch"), (config.batch_size,), 0, images.shape[0])
-    value, gradient = jax.value_and_grad(loss)(state.params, decode(images[rows], pixel_range))
-    update, optimizer_state = optimizer.update(gradient, state.optimizer)
-    return AutoEncoderState(optax.apply_updates(state.params, update), optimizer_state), {"loss": value}
+    (value, variables), gradient = jax.value_and_grad(loss, has_aux=True)(
+      state.variables["params"], state.variables, decode(images[rows], pixel_range), stream(key, "dropout")
+    )
+    return AutoEncoderState(*descend(optimizer, gradient, variables, state.optimizer)), {"loss": value}
 
   return AutoEncoder(init, step, pure(network, "encode"), reconstruct)

@@ -14,7 +14,7 @@ from jaxtyping import Array, Float, Int, Int32, Key, UInt8
 from ml_collections import ConfigDict
 
 from asal_jax.blocks import map_blocks
-from asal_jax.networks import pure
+from asal_jax.networks import pure, training
 from asal_jax.networks.classifiers import CLASSIFIERS
 from asal_jax.rng import stream
 from asal_jax.types import Classifier, Params, PixelRange, Score, decode
@@ -33,41 +33,69 @@ def hinge(logits: Float[Array, "n 1"], labels: Int32[Array, " n"]) -> Float[Arra
 
 
 LOSSES = {"cross_entropy": cross_entropy, "hinge": hinge}
+OPTIMIZERS = ("adam", "sgd")
 
 
 def make_classifier(config: ConfigDict, image_shape: tuple[int, int, int], classes: int) -> Classifier:
   """The classifier of `config.classifier` for images of `image_shape` (h, w, c): one logit for two classes."""
   network = CLASSIFIERS[config.network](1 if classes == 2 else classes)
+  with_dropout = training(network)
   return Classifier(
     init=lambda key: network.init(key, jnp.zeros((1, *image_shape))),
     logits=pure(network),
+    training_logits=lambda params, images, key: with_dropout(params, images, key)[0],
     loss=LOSSES[config.loss],
   )
+
+
+def make_optimizer(config: ConfigDict) -> optax.GradientTransformation:
+  """Adam, or SGD with momentum 0.9; weight decay, where there is any, adds to the gradient as in L2 regularisation."""
+  if config.optimizer == "adam":
+    optimizer = optax.adam(config.learning_rate)
+  else:
+    optimizer = optax.sgd(config.learning_rate, momentum=0.9)
+  return (
+    optax.chain(optax.add_decayed_weights(config.weight_decay), optimizer)
+    if config.weight_decay
+    else optimizer
+  )
+
+
+def make_rate(config: ConfigDict):
+  """Epoch -> factor of the learning rate: a tenth from each of `decay_epochs` on."""
+  steps = tuple(config.decay_epochs)
+  return lambda epoch: jnp.prod(jnp.where(epoch >= jnp.array(steps), 0.1, 1.0)) if steps else 1.0
 
 
 class Scorer(NamedTuple):
   """A score of real images for all seeds at once, jitted; `s` is the number of seeds.
 
-  pool(params [s ...], images u8[n h w c]) -> f32[s n]; at(params, images, ids i32[s m]) -> f32[s m].
+  pool(params [s ...], images u8[n h w c]) -> f32[s n]; at(params, images, ids i32[s m]) -> f32[s m];
+  images(params, images of each seed u8[s m h w c]) -> f32[s m].
   """
 
   pool: Callable[..., Float[Array, "s n"]]
   at: Callable[..., Float[Array, "s m"]]
+  images: Callable[..., Float[Array, "s m"]]
 
 
-def make_fit(classifier: Classifier, config: ConfigDict, pixel_range: PixelRange):
+def make_fit(classifier: Classifier, config: ConfigDict, pixel_range: PixelRange, own_images: bool = False):
   """Jitted (keys [s], cycle, images u8[n h w c], ids i32[s c], labels i32[s c], count) -> params [s ...].
 
-  Training from fresh weights on the first `count` rows of a buffer: `epochs` shuffled passes of Adam.
+  With `own_images` every seed has images of its own, u8[s n h w c].
 
-  The number of steps is a loop bound, the last batch of an epoch is masked: a growing set never recompiles.
+  Training from fresh weights on the first `count` rows of a buffer: `epochs` shuffled passes.
+
+  The number of steps is a loop bound, the last batch of an epoch is masked: a growing set never recompiles. Rows of
+  label -1 (rejected by the oracle) count for nothing.
   """
-  optimizer = optax.adam(config.learning_rate)
+  optimizer, rate = make_optimizer(config), make_rate(config)
   size = config.batch_size
 
-  def loss(params, images, labels, mask):
-    losses = classifier.loss(classifier.logits(params, images), labels)
-    return jnp.sum(losses * mask) / jnp.sum(mask)
+  def loss(params, images, labels, mask, key):
+    losses = classifier.loss(classifier.training_logits(params, images, key), jnp.maximum(labels, 0))
+    mask &= labels >= 0
+    return jnp.sum(losses * mask) / jnp.maximum(jnp.sum(mask), 1)
 
   def fit(
     key: Key[Array, ""],
@@ -88,16 +116,17 @@ def make_fit(classifier: Classifier, config: ConfigDict, pixel_range: PixelRange
         at = s * size + jnp.arange(size)
         rows = order[jnp.minimum(at, capacity - 1)]
         batch = decode(images[ids[rows]], pixel_range)
-        gradient = jax.grad(loss)(params, batch, labels[rows], at < count)
-        update, state = optimizer.update(gradient, state)
-        return optax.apply_updates(params, update), state
+        dropout = stream(key, "dropout", cycle, e, s)
+        gradient = jax.grad(loss)(params, batch, labels[rows], at < count, dropout)
+        update, state = optimizer.update(gradient, state, params)
+        return optax.apply_updates(params, jax.tree.map(lambda u: rate(e) * u, update)), state
 
       return lax.fori_loop(0, -(-count // size), step, carry)
 
     params = classifier.init(stream(key, "weights", cycle))
     return lax.fori_loop(0, config.epochs, epoch, (params, optimizer.init(params)))[0]
 
-  return jax.jit(jax.vmap(fit, in_axes=(0, None, None, 0, 0, None)))
+  return jax.jit(jax.vmap(fit, in_axes=(0, None, 0 if own_images else None, 0, 0, None)))
 
 
 def make_scorer(classifier: Classifier, score: Score, pixel_range: PixelRange) -> Scorer:
@@ -112,7 +141,11 @@ def make_scorer(classifier: Classifier, score: Score, pixel_range: PixelRange) -
   def at(params, images, ids):
     return informativeness(params, images[ids])
 
-  return Scorer(jax.jit(jax.vmap(pool, (0, None))), jax.jit(jax.vmap(at, (0, None, 0))))
+  return Scorer(
+    jax.jit(jax.vmap(pool, (0, None))),
+    jax.jit(jax.vmap(at, (0, None, 0))),
+    jax.jit(jax.vmap(informativeness)),
+  )
 
 
 def make_accuracy(classifier: Classifier, pixel_range: PixelRange):

@@ -6,13 +6,20 @@ from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
 
-from asal_jax.classifier import LOSSES
+from asal_jax.classifier import LOSSES, OPTIMIZERS
 from asal_jax.errors import InputError
+from asal_jax.gan import LOSSES as GAN_LOSSES
+from asal_jax.gan import NETWORKS, RESIDUAL_SIZE
 from asal_jax.index import INDICES
+from asal_jax.networks import plain
+from asal_jax.networks.autoencoders import AUTOENCODERS
 from asal_jax.networks.classifiers import CLASSIFIERS
 from asal_jax.score import SCORES
 
-BASES = ("random", *SCORES, "subpool", "supervised")
+GAAL = ("gaal_stand_in", "gaal_file")
+"""GAAL by who labels its samples: a classifier trained on all labels, a stand-in for a person; a person, by file."""
+
+BASES = ("random", *SCORES, "subpool", *GAAL, "supervised")
 FEATURES = ("pixels", "autoencoder", "critic")
 _ASAL = re.compile(rf"asal_({'|'.join(FEATURES)})(?:_rescore([1-9]\d*))?(_random_latents)?")
 
@@ -73,9 +80,11 @@ POSITIVE = {
   "loop": ["start", "per_cycle", "budget"],
   "gan": [
     "width",
+    "critic_width",
     "latent_dim",
     "iterations",
     "batch_size",
+    "generator_batch_size",
     "critic_steps",
     "learning_rate",
     "checkpoint_every",
@@ -88,20 +97,52 @@ POSITIVE = {
 """Fields that must be above 0, by section."""
 
 
+NOT_NEGATIVE = (
+  "classifier.weight_decay",
+  "gan.penalty",
+  "gan.consistency",
+  "gan.margin",
+  "gan.looks",
+  "synthesis.ascent_steps",
+  "index.epsilon",
+)
+
+CHOICES = {
+  "score": SCORES,
+  "precision": ("float32", "tensorfloat32", "bfloat16"),
+  "labeller": ("pool", "file"),
+  "classifier.network": CLASSIFIERS,
+  "classifier.loss": LOSSES,
+  "classifier.optimizer": OPTIMIZERS,
+  "gan.network": NETWORKS,
+  "gan.loss": GAN_LOSSES,
+  "gan.batch_norm": ("none", "generator", "both"),
+  "autoencoder.network": AUTOENCODERS,
+  "index.name": INDICES,
+  "synthesis.batch_norm": ("frozen", "reference"),
+}
+"""Fields that name something, with the names there are."""
+
+SMALLEST_IMAGE = {"lenet5": 16, "lenet_20_50_500": 16, "all_cnn": 12, "celeba": 8}
+"""Sides of the smallest images that a classifier's network takes, where there is a limit."""
+
+
 def validate(config: ConfigDict) -> None:
   """Raises InputError, one line, for the first impossible value; the data are not needed."""
   for field in (f"{section}.{field}".lstrip(".") for section, fields in POSITIVE.items() for field in fields):
     _require(_value(config, field) > 0, field, _value(config, field), "needed is a number above 0")
-  for field in ("gan.penalty", "synthesis.ascent_steps", "index.epsilon"):
+  for field in NOT_NEGATIVE:
     _require(_value(config, field) >= 0, field, _value(config, field), "needed is 0 or more")
   for field in ("gan.beta1", "gan.beta2"):
     _require(
       0 <= _value(config, field) < 1, field, _value(config, field), "needed is a number from 0 to below 1"
     )
-  validate_choice(config, "score", SCORES)
-  validate_choice(config, "classifier.network", CLASSIFIERS)
-  validate_choice(config, "classifier.loss", LOSSES)
-  validate_choice(config, "index.name", INDICES)
+  for field, allowed in CHOICES.items():
+    validate_choice(config, field, allowed)
+  _require(
+    config.gan.loss != "wgan_ct" or config.gan.network == "residual",
+    "gan.loss", "wgan_ct", "its critic needs dropout: gan.network=residual",
+  )  # fmt: skip
   seeds, low_high = config.seeds, config.data.pixel_range
   integers = all(isinstance(seed, int) for seed in seeds)
   _require(
@@ -113,6 +154,12 @@ def validate(config: ConfigDict) -> None:
   _require(
     len(low_high) == 2 and low_high[0] < low_high[1], "data.pixel_range", low_high, "needed is (black, white)"
   )
+  validate_choice(config, "data.test_set", ("own", "usps"))
+  fractions = config.data.pool_class_fractions
+  _require(
+    all(0 < fraction <= 1 for fraction in fractions),
+    "data.pool_class_fractions", fractions, "needed are shares above 0 and up to 1, or () for all",
+  )  # fmt: skip
   strategies = config.strategies
   _require(
     len(strategies) > 0 and len(set(strategies)) == len(strategies),
@@ -156,14 +203,21 @@ def validate_for_data(
   _require(
     loop.start >= classes, "loop.start", loop.start, f"needed is one label for each of {classes} classes"
   )
-  if config.classifier.network == "lenet5":
-    _require(
-      min(image_shape[:2]) >= 16,
-      "classifier.network",
-      "lenet5",
-      f"images are {image_shape[:2]}, needed 16x16",
-    )
-  if class_counts is not None:
+  smallest = SMALLEST_IMAGE.get(config.classifier.network, 1)
+  _require(
+    min(image_shape[:2]) >= smallest, "classifier.network", config.classifier.network,
+    f"images are {image_shape[:2]}, needed {smallest}x{smallest}",
+  )  # fmt: skip
+  _require(
+    config.gan.network != "residual" or tuple(image_shape[:2]) == RESIDUAL_SIZE, "gan.network", "residual",
+    f"images are {image_shape[:2]}, it makes {RESIDUAL_SIZE}",
+  )  # fmt: skip
+  sides = plain.pyramid(*image_shape[:2])
+  _require(
+    config.autoencoder.network != "cifar" or sides[-1] == tuple(n << len(sides) - 1 for n in sides[0]),
+    "autoencoder.network", "cifar", f"images are {image_shape[:2]}, which pooling does not halve evenly",
+  )  # fmt: skip
+  if class_counts is not None and not loop.stratified:
     each = -(-loop.start // classes)
     _require(
       bool(min(class_counts) >= each), "loop.start", loop.start,
@@ -172,9 +226,33 @@ def validate_for_data(
 
 
 def validate_classes(config: ConfigDict, classes: int) -> None:
-  """Raises InputError where `data.classes` are not distinct labels of a data set of `classes` classes."""
-  chosen = config.data.classes
+  """Raises InputError where `data.classes` are not distinct labels of a data set of `classes` classes.
+
+  So too where `data.pool_class_fractions` are not one for each of them.
+  """
+  chosen, fractions = config.data.classes, config.data.pool_class_fractions
   _require(
     len(set(chosen)) == len(chosen) and all(isinstance(k, int) and 0 <= k < classes for k in chosen),
     "data.classes", chosen, f"needed are distinct labels of 0..{classes - 1}, or () for all",
+  )  # fmt: skip
+  kept = len(chosen) or classes
+  _require(
+    len(fractions) in (0, kept), "data.pool_class_fractions", fractions,
+    f"needed is one for each of {kept} classes, or () for all samples",
+  )  # fmt: skip
+
+
+def validate_sources(config: ConfigDict, classes: int, image_shape: tuple[int, ...], named: bool) -> None:
+  """Raises InputError where `data.test_set` or `data.folder` do not fit data of `classes` classes.
+
+  `named` tells whether they are the data set of `data.name`, and not arrays of one's own.
+  """
+  _require(
+    config.data.test_set == "own" or (classes, tuple(image_shape)) == (10, (28, 28, 1)),
+    "data.test_set", config.data.test_set,
+    f"it is for ten digits of 28x28x1, the data have {classes} classes of {'x'.join(map(str, image_shape))}",
+  )  # fmt: skip
+  _require(
+    not config.data.folder or not named or config.data.name == "celeb_a", "data.folder", config.data.folder,
+    f"it stands in for celeb_a, data.name is {config.data.name!r}",
   )  # fmt: skip

@@ -1,15 +1,15 @@
-"""Data sets in memory: uint8 images and labels 0..k-1, by tensorflow-datasets or embedded in scikit-learn."""
+"""Data sets: uint8 images and labels 0..k-1, by tensorflow-datasets or embedded in scikit-learn; parts of them."""
 
-import importlib.util
 import math
-import os
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Int32, UInt8
 
+from asal_jax.attributes import load_celeb_a
 from asal_jax.errors import InputError
+from asal_jax.sources import read_tfds
 from asal_jax.types import Data, Splits
 
 TEST_FRACTION = 0.2
@@ -50,38 +50,6 @@ def load_digits() -> Splits:
   return split(Data(images, digits.target.astype(np.int32)))
 
 
-def read_tfds(name: str, parts: tuple[str, ...]) -> list[Data]:
-  """Reads splits of a TFDS data set from `TFDS_DATA_DIR`; prepares it there once, which needs TensorFlow."""
-  import tensorflow_datasets as tfds
-
-  folder = os.environ.get("TFDS_DATA_DIR", "~/tensorflow_datasets")
-  try:
-    builder: Any = tfds.builder(name, data_dir=folder, file_format="array_record")
-    if not builder.is_prepared():
-      if importlib.util.find_spec("tensorflow") is None:
-        raise InputError(
-          f"data.name: '{name}' is not prepared in {folder}, and preparing it needs TensorFlow: set TFDS_DATA_DIR "
-          "to a folder that holds it as array_record, or pip install tensorflow-cpu and start again"
-        )
-      builder.download_and_prepare()
-    return [_in_memory(builder.as_data_source(part)) for part in parts]
-  except InputError:
-    raise
-  except Exception as error:
-    reason = str(error).strip().split("\n")[0]
-    raise InputError(
-      f"data.name: tensorflow-datasets can not read or prepare '{name}' as array_record in {folder} ({reason}); "
-      "set TFDS_DATA_DIR to a folder that holds it, or remove what is broken there"
-    ) from error
-
-
-def _in_memory(source: Any) -> Data:
-  """All records of a TFDS data source."""
-  records = source.__getitems__(range(len(source)))
-  images = np.stack([record["image"] for record in records])
-  return Data(images, np.array([record["label"] for record in records], np.int32))
-
-
 def load_mnist() -> Splits:
   """MNIST (LeCun, Cortes, Burges) as 50,000 pool, 10,000 validation and 10,000 test images of 28x28."""
   train, test = read_tfds("mnist", ("train", "test"))
@@ -92,24 +60,49 @@ def load_mnist() -> Splits:
   return Splits(pool, test, names, validation)
 
 
-class DataSet(NamedTuple):
-  """How a data set is loaded, and what is known of it beforehand."""
+def load_cifar10() -> Splits:
+  """CIFAR-10 (Krizhevsky 2009) as 50,000 pool and 10,000 test images of 32x32x3; classes (1, 7) are CIFAR two."""
+  pool, test = read_tfds("cifar10", ("train", "test"))
+  names = "airplane automobile bird cat deer dog frog horse ship truck"
+  return Splits(pool, test, tuple(names.split()))
 
-  load: Callable[[], Splits]
+
+class DataSet(NamedTuple):
+  """How a data set is loaded, what is known of it beforehand, and which settings of `load` its loader takes."""
+
+  load: Callable[..., Splits]
   classes: int
   pool: int
   image_shape: tuple[int, int, int]
+  takes: tuple[str, ...] = ()
 
 
 DATA_SETS = {
   "digits": DataSet(load_digits, 10, 1_437, (8, 8, 1)),
   "mnist": DataSet(load_mnist, 10, 50_000, (28, 28, 1)),
+  "cifar10": DataSet(load_cifar10, 10, 50_000, (32, 32, 3)),
+  "celeb_a": DataSet(load_celeb_a, 2, 162_770, (64, 64, 3), ("attribute", "folder", "cache")),
 }
+
+
+def load(name: str, classes: tuple[int, ...] = (), **settings: Any) -> Splits:
+  """The data set `name` of DATA_SETS, restricted to `classes` (original labels; empty: all).
+
+  Args:
+    name: one of DATA_SETS.
+    classes: as of `keep_classes`.
+    settings: at least those that the data set takes; for celeb_a as of `load_celeb_a`.
+
+  Raises:
+    InputError: the data can not be read.
+  """
+  data_set = DATA_SETS[name]
+  return keep_classes(data_set.load(**{field: settings[field] for field in data_set.takes}), tuple(classes))
 
 
 def keep_classes(splits: Splits, classes: tuple[int, ...]) -> Splits:
   """Only the samples of `classes`, relabelled 0.. in the order given; all of them where it is empty."""
-  if not classes:
+  if classes in ((), tuple(range(len(splits.class_names)))):
     return splits
 
   def keep(data: Data) -> Data:
@@ -124,6 +117,22 @@ def keep_classes(splits: Splits, classes: tuple[int, ...]) -> Splits:
   return Splits(keep(splits.pool), keep(splits.test), names, validation)
 
 
-def load(name: str, classes: tuple[int, ...]) -> Splits:
-  """The data set `name` of DATA_SETS, restricted to `classes` (original labels; empty: all)."""
-  return keep_classes(DATA_SETS[name].load(), tuple(classes))
+def keep_fractions(splits: Splits, fractions: tuple[float, ...]) -> Splits:
+  """A pool with only a share of each class, for experiments on rare classes; test and validation set stay.
+
+  Which samples go is fixed (NumPy's generator 0), and those of a smaller share are among those of a larger one;
+  the order of the rest is kept.
+
+  Args:
+    splits: the data.
+    fractions: in (0, 1], one for each label; at least one sample of each class stays. Empty: all stay.
+  """
+  if not fractions:
+    return splits
+  generator, labels = np.random.default_rng(0), splits.pool.labels
+  kept = []
+  for label, fraction in enumerate(fractions):
+    ids = generator.permutation(np.flatnonzero(labels == label))
+    kept.append(ids[: max(1, round(fraction * len(ids)))])
+  rows = np.sort(np.concatenate(kept))
+  return splits._replace(pool=Data(splits.pool.images[rows], labels[rows]))

@@ -1,5 +1,6 @@
 """A whole job: checks, data, what is made once, the cycles of every strategy, summary and figures."""
 
+import functools
 import json
 import os
 import pathlib
@@ -7,29 +8,25 @@ import platform
 import subprocess
 import sys
 from importlib import metadata
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
 from asal_jax import config as checks
 from asal_jax import data as data_sets
-from asal_jax import report, summary
-from asal_jax.checkpoint import fingerprint, write_json
-from asal_jax.classifier import make_accuracy, make_classifier, make_fit, make_scorer
+from asal_jax import report
+from asal_jax.attributes import CELEB_A_ATTRIBUTES, read_attributes_folder
+from asal_jax.checkpoint import Cache, fingerprint, write_json
+from asal_jax.classifier import make_classifier
+from asal_jax.comparison import Comparison, Result, make_world
 from asal_jax.errors import InputError
-from asal_jax.journal import Journal
-from asal_jax.loop import Learner, fit_start, run_strategy, run_supervised
-from asal_jax.oracle import make_oracle, start_set
+from asal_jax.judge import Judge, make_judge
 from asal_jax.prepare import Preparation
-from asal_jax.progress import log
-from asal_jax.rng import seed_keys
-from asal_jax.score import SCORES
-from asal_jax.strategy import Synthesis, World, make_query
-from asal_jax.synthesis import make_synthesis
-from asal_jax.types import Classifier, Data, Splits
+from asal_jax.stages import Stages
+from asal_jax.types import Data, Splits
+from asal_jax.usps import load_usps_test
 
 STAGES = {
   "gan": frozenset({"gan"}),
@@ -38,14 +35,6 @@ STAGES = {
   "all": frozenset({"gan", "features"}),
 }
 """What each stage may make; what else it needs must be in the cache."""
-
-
-class Result(NamedTuple):
-  """What a run returns: `summary` as in summary.json, `records` as in metrics.jsonl, and the workdir."""
-
-  summary: dict[str, dict]
-  records: list[dict]
-  workdir: pathlib.Path
 
 
 def run(
@@ -72,20 +61,36 @@ def run(
   check(config, stage, known=data is None)
   settings = describe(config, data)
   refuse_other(workdir, settings)
-  splits = load(config, data)
+  cache = pathlib.Path(cache or workdir / "cache")
   workdir.mkdir(parents=True, exist_ok=True)
+  stages = Stages(workdir / "stages.jsonl")
+  with stages("data"):
+    splits = load(config, data, cache)
   write_json(workdir / "config.json", {"config": settings, **surroundings()})
-  preparation = Preparation(
-    config, splits.pool.images, pathlib.Path(cache or workdir / "cache"), STAGES[stage]
-  )
-  if stage == "gan":
-    preparation.gan  # noqa: B018
-    return None
-  classifier = make_classifier(config.classifier, splits.pool.images.shape[1:], len(splits.class_names))
-  world = make_world(config, preparation, classifier)
-  if stage == "features":
-    return None
-  return run_cycles(config, splits, classifier, world, workdir)
+  with jax.default_matmul_precision(config.precision):
+    judge = functools.cache(lambda: train_judge(config, splits, cache))
+    look = report.make_look(config, judge, workdir)
+    preparation = Preparation(config, splits.pool.images, cache, STAGES[stage], stages, look)
+    if stage == "gan":
+      preparation.gan  # noqa: B018
+      return None
+    classifier = make_classifier(config.classifier, splits.pool.images.shape[1:], len(splits.class_names))
+    world = make_world(config, preparation, classifier)
+    if stage == "features":
+      return None
+    comparison = Comparison(config, splits, classifier, world, judge, workdir)
+    for name in config.strategies:
+      with stages(name):
+        comparison.run(name)
+    with stages("report"):
+      return comparison.report()
+
+
+def train_judge(config: ConfigDict, splits: Splits, cache: pathlib.Path) -> Judge:
+  """The judge of the run: its classifier, by cross-entropy so that its outputs are probabilities."""
+  section = ConfigDict({**config.classifier.to_dict(), "loss": "cross_entropy"})
+  classifier = make_classifier(section, splits.pool.images.shape[1:], len(splits.class_names))
+  return make_judge(classifier, section, splits, tuple(config.data.pixel_range), Cache(cache))
 
 
 def check(config: ConfigDict, stage: str, known: bool) -> None:
@@ -97,20 +102,30 @@ def check(config: ConfigDict, stage: str, known: bool) -> None:
     checks.validate_choice(config, "data.name", data_sets.DATA_SETS)
     data_set = data_sets.DATA_SETS[config.data.name]
     checks.validate_classes(config, data_set.classes)
+    checks.validate_sources(config, data_set.classes, data_set.image_shape, named=True)
+    if config.data.name == "celeb_a" and not config.data.folder:
+      checks.validate_choice(config, "data.attribute", CELEB_A_ATTRIBUTES)
     classes = len(config.data.classes) or data_set.classes
-    checks.validate_for_data(config, classes, data_set.pool, data_set.image_shape)
+    # How many images a folder holds is known when it is loaded.
+    pool = config.loop.budget if config.data.folder else data_set.pool
+    checks.validate_for_data(config, classes, pool, data_set.image_shape)
 
 
-def load(config: ConfigDict, data: Data | Splits | None) -> Splits:
-  """The data of a run, checked against the config."""
+def load(config: ConfigDict, data: Data | Splits | None, cache: pathlib.Path) -> Splits:
+  """The data of a run, checked against the config; what decoding them makes goes into the cache."""
+  section = config.data
   if data is None:
-    splits = data_sets.load(config.data.name, config.data.classes)
+    splits = data_sets.load(section.name, attribute=section.attribute, folder=section.folder, cache=cache)
   else:
     splits = data_sets.split(data) if isinstance(data, Data) else data
     for name in ("pool", "test"):
       data_sets.check_data(name, getattr(splits, name), len(splits.class_names))
     checks.validate_classes(config, len(splits.class_names))
-    splits = data_sets.keep_classes(splits, tuple(config.data.classes))
+    checks.validate_sources(config, len(splits.class_names), splits.pool.images.shape[1:], named=False)
+  if section.test_set == "usps":
+    splits = splits._replace(test=load_usps_test(section.usps_file))
+  splits = data_sets.keep_classes(splits, tuple(section.classes))
+  splits = data_sets.keep_fractions(splits, tuple(section.pool_class_fractions))
   classes, pool = len(splits.class_names), splits.pool
   counts = np.bincount(pool.labels, minlength=classes)
   checks.validate_for_data(config, classes, len(pool.images), pool.images.shape[1:], counts)
@@ -118,8 +133,13 @@ def load(config: ConfigDict, data: Data | Splits | None) -> Splits:
 
 
 def describe(config: ConfigDict, data: Data | Splits | None) -> dict[str, Any]:
-  """What makes a run's numbers, as JSON: the config, and of arrays of one's own a hash."""
+  """What makes a run's numbers, as JSON: the config, and of images of one's own a hash."""
   settings = json.loads(json.dumps(config.to_dict()))
+  # Where USPS lies changes no number.
+  del settings["data"]["usps_file"]
+  if data is None and config.data.folder:
+    images, _ = read_attributes_folder(pathlib.Path(config.data.folder)).parts["train"]
+    settings["data"]["folder"] = f"images {fingerprint(images)}"
   if data is not None:
     pool = data.pool if isinstance(data, Splits) else data
     settings["data"]["name"] = f"arrays {fingerprint(np.asarray(pool.images))}"
@@ -168,57 +188,3 @@ def surroundings() -> dict[str, Any]:
       "processor": platform.processor() or platform.machine(), "cores": os.cpu_count(),
     },
   }  # fmt: skip
-
-
-def make_world(config: ConfigDict, preparation: Preparation, classifier: Classifier) -> World:
-  """Everything the strategies of a config may use; GAN and features only where one of them needs these."""
-  scorers = {name: make_scorer(classifier, score, preparation.pixel_range) for name, score in SCORES.items()}
-  names = checks.feature_sets(config.strategies)
-  if not names:
-    return World(preparation.images, scorers, None, {})
-  gan, state = preparation.gan
-  settings, score, batch = config.synthesis, SCORES[config.score], config.loop.per_cycle
-  unmoved = ConfigDict({**settings.to_dict(), "ascent_steps": 0})
-  synthesis = Synthesis(
-    gan.generate, state.generator,
-    ascended=make_synthesis(settings, gan, classifier, score, batch),
-    random=make_synthesis(unmoved, gan, classifier, score, batch),
-  )  # fmt: skip
-  return World(
-    preparation.images, scorers, synthesis, {name: preparation.feature_set(name) for name in names}
-  )
-
-
-def run_cycles(
-  config: ConfigDict, splits: Splits, classifier: Classifier, world: World, workdir: pathlib.Path
-) -> Result:
-  """All strategies for all seeds, then summary and figures."""
-  keys, classes, labels = seed_keys(config.seeds), len(splits.class_names), splits.pool.labels
-  oracle = make_oracle(labels)
-  start = np.stack([start_set(key, labels, config.loop.start, classes) for key in keys])
-  pixel_range = tuple(config.data.pixel_range)
-
-  def learner() -> Learner:
-    return Learner(
-      make_fit(classifier, config.classifier, pixel_range), make_accuracy(classifier, pixel_range),
-      jnp.asarray(splits.test.images), jnp.asarray(splits.test.labels), classes,
-    )  # fmt: skip
-
-  journal = Journal(workdir, config.seeds, config.tensorboard)
-  shared = learner()
-  for name in config.strategies:
-    if name == "supervised":
-      run_supervised(learner(), keys, world, oracle, journal)
-    else:
-      run_strategy(name, make_query(name, config, world), config, start, keys, world, shared, oracle, journal)
-  figures = workdir / "figures"
-  figures.mkdir(exist_ok=True)
-  records = journal.records()
-  summarised = summary.summarise(records)
-  write_json(workdir / "summary.json", summarised)
-  report.draw_curves(records, splits, config.name, figures)
-  if world.synthesis is not None:
-    params = fit_start(shared, keys, world, start, oracle, config.loop.budget)
-    report.draw_samples(keys, params, start, world.synthesis, world.feature_sets, splits, config, figures)
-  log.info("figures: %s", ", ".join(str(path) for path in sorted(figures.glob("*.png"))))
-  return Result(summarised, records, workdir)

@@ -26,8 +26,8 @@ def read_lines(path: pathlib.Path) -> list[Record]:
 class Journal:
   """The two files of one workdir, `selections.jsonl` and `metrics.jsonl`.
 
-  Selections are the ids asked for, one line a strategy and cycle; metrics have one line a strategy, seed and
-  cycle. A cycle counts once all its seeds are written; what a killed run left behind of the others is dropped.
+  Selections are the ids asked for and their labels, one line a strategy and cycle; metrics have one line a strategy,
+  seed and cycle. A cycle counts once all its seeds are written; what a killed run left behind of the others is dropped.
   """
 
   def __init__(self, folder: pathlib.Path, seeds: tuple[int, ...], tensorboard: bool = False):
@@ -56,32 +56,39 @@ class Journal:
     with path.open("a") as file:
       file.write("".join(json.dumps(record) + "\n" for record in records))
 
-  def add_selection(
-    self, strategy: str, cycle: int, ids: np.ndarray, entropy, seconds: float | None
+  def selection(
+    self, strategy: str, cycle: int, ids: np.ndarray | None, entropy, seconds: float | None
   ) -> Record:
-    """Keeps ids int[s b] added before training in `cycle`, their mean entropy a seed, and seconds a seed."""
-    record = {
+    """A selection not yet labelled: pool ids int[s b] (None: synthetic samples) to add before training in `cycle`.
+
+    With their mean entropy a seed, and the seconds a seed that choosing them took. It is not written yet.
+    """
+    return {
       "strategy": strategy,
       "cycle": cycle,
-      "ids": ids.tolist(),
+      "ids": None if ids is None else ids.tolist(),
+      "labels": None,
       "new_entropy": [None] * len(self.seeds) if entropy is None else [float(h) for h in entropy],
       "select_seconds": seconds,
     }
+
+  def add_selection(self, record: Record) -> Record:
+    """Writes a selection; a later one of the same strategy and cycle, now labelled, takes its place."""
     self._append(self.selections_path, [record])
-    self.selections[strategy, cycle] = record
+    self.selections[record["strategy"], record["cycle"]] = record
     return record
 
   def add_metrics(
-    self, strategy: str, cycle: int, accuracy, label_counts: np.ndarray, seconds: float
+    self, strategy: str, cycle: int, labels: int, accuracy, label_counts: np.ndarray, seconds: float
   ) -> None:
-    """Keeps a cycle's measurements: accuracy f[s], label_counts int[s k], seconds of training a seed."""
+    """Keeps a cycle's measurements: labels asked for a seed, accuracy f[s], label_counts int[s k], training seconds."""
     selection = self.selections.get((strategy, cycle), {"new_entropy": [None] * len(self.seeds)})
     rows = [
       {
         "strategy": strategy,
         "seed": seed,
         "cycle": cycle,
-        "labels": int(label_counts[i].sum()),
+        "labels": labels,
         "test_accuracy": float(accuracy[i]),
         "new_entropy": selection["new_entropy"][i],
         "label_counts": label_counts[i].tolist(),

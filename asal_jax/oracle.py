@@ -14,17 +14,32 @@ def make_oracle(labels: Int32[np.ndarray, " n"]) -> Oracle:
   return lambda ids: labels[ids]
 
 
+def class_sizes(labels: Int32[np.ndarray, " n"], size: int, classes: int, stratified: bool) -> list[int]:
+  """How `size` samples are shared out: as many of each class (one more of the first), or by class frequency.
+
+  By frequency means largest remainders, and at least one of each class.
+  """
+  if not stratified:
+    return [size // classes + (k < size % classes) for k in range(classes)]
+  exact = size * np.bincount(labels, minlength=classes) / len(labels)
+  sizes = exact.astype(int)
+  sizes[np.argsort(sizes - exact, kind="stable")[: size - sizes.sum()]] += 1
+  for k in np.flatnonzero(sizes == 0):
+    sizes[k] += 1
+    sizes[sizes.argmax()] -= 1
+  return sizes.tolist()
+
+
 def start_set(
-  key: Key[Array, ""], labels: Int32[np.ndarray, " n"], size: int, classes: int
+  key: Key[Array, ""], labels: Int32[np.ndarray, " n"], size: int, classes: int, stratified: bool = False
 ) -> Int32[np.ndarray, " size"]:
-  """`size` pool ids drawn without replacement, as many of each class as of any other (one more of the first).
+  """`size` pool ids drawn without replacement, as many of each class as `class_sizes` says.
 
   Raises InputError where a class has fewer samples than are asked for.
   """
   ids = []
-  for k in range(classes):
+  for k, wanted in enumerate(class_sizes(labels, size, classes, stratified)):
     members = np.flatnonzero(labels == k)
-    wanted = size // classes + (k < size % classes)
     if len(members) < wanted:
       raise InputError(
         f"loop.start: {size} needs {wanted} samples of class {k}, the pool has {len(members)}; lower it"

@@ -1,4 +1,4 @@
-"""Pictures of a run: generated images over their matches, and random beside uncertain ones, pixel by pixel."""
+"""Pictures of a run: generated images over their matches, and grids of samples, pixel by pixel."""
 
 import math
 from collections.abc import Sequence
@@ -51,22 +51,23 @@ def matches(generated: np.ndarray, rows: Sequence[Matched], path: Path, title: s
   sheet.save(path)
 
 
-def samples(random: np.ndarray, uncertain: np.ndarray, path: Path, title: str) -> None:
-  """Two square grids side by side: images of random latents, and of latents whose entropy was ascended.
+def grids(grids: dict[str, np.ndarray], path: Path, title: str) -> None:
+  """Square grids side by side, each with its name above: samples of one GAN.
 
-  Both uint8 or float [n, h, w, c], c of 1 or 3, in 0..255, of one image shape. Above some 50 colour images of
+  Each uint8 or float [n, h, w, c], c of 1 or 3, in 0..255, all of one image shape. Above some 50 colour images of
   64 x 64 each, the page is made smaller to stay below 200 kB. Raises InputError for other shapes.
   """
-  grids = {"random latents": _pixels(random), "uncertain (entropy ascended)": _pixels(uncertain)}
-  if np.shape(random)[1:] != np.shape(uncertain)[1:]:
-    raise InputError(f"images of shapes {np.shape(random)[1:]} and {np.shape(uncertain)[1:]}; give one shape")
-  most = max(len(images) for images in grids.values())
+  pages = {name: _pixels(images) for name, images in grids.items()}
+  shapes = {np.shape(images)[1:] for images in grids.values()}
+  if len(shapes) != 1:
+    raise InputError(f"images of shapes {', '.join(map(str, sorted(shapes)))}; give one shape")
+  most = max(len(images) for images in pages.values())
   columns = math.ceil(math.sqrt(most))
-  h, w = np.shape(random)[1:3]
+  h, w = next(iter(pages.values())).shape[1:3]
   scale = max(1, round(440 / (columns * w)))
-  side = max(columns * (w * scale + 2), *(_width(name, 10) for name in grids))
-  sheet = _Sheet(2 * side + 64, 92 + math.ceil(most / columns) * (h * scale + 2), title)
-  for g, (name, images) in enumerate(grids.items()):
+  side = max(columns * (w * scale + 2), *(_width(name, 10) for name in pages))
+  sheet = _Sheet(len(pages) * (side + 32), 92 + math.ceil(most / columns) * (h * scale + 2), title)
+  for g, (name, images) in enumerate(pages.items()):
     left = 16 + g * (side + 32)
     sheet.write(name, left, 72, 10, "left", "bottom")
     for i, image in enumerate(images):

@@ -31,6 +31,8 @@ COLOURS = {
   "asal_pixels": "#E69F00",
   "asal_autoencoder": "#CC79A7",
   "asal_critic": "#D55E00",
+  "gaal_stand_in": "#882255",
+  "gaal_file": "#332288",
   summary.CEILING: "#000000",
 }
 # Tol's muted scheme (2021) and a grey: for classes, and for strategies not listed above.
@@ -132,6 +134,26 @@ def labels(
   figure.legend(lines, list(class_names), title=f"{mark}: pool", loc="outside right center", **look)
   across = f"labelled samples ({_seeds(curves, shaded=False)})"
   _finish(figure, path, title, across, "fraction of the training set")
+
+
+def agreement(shares: Mapping[str, float | None], path: Path, title: str) -> None:
+  """Share of synthetic samples whose match has the label they were annotated with, a bar a feature set.
+
+  None (nothing was annotated) has no bar.
+  """
+  figure = canvas.figure(6.4, 1.5 + 0.4 * len(shares))
+  axes = figure.subplots()
+  _frame(axes)
+  values = [100 * (share or 0) for share in shares.values()]
+  colours = [style(f"asal_{name}")["color"] for name in shares]
+  bars = axes.barh(range(len(shares)), values, color=colours, height=0.6)
+  texts = ["none annotated" if share is None else f"{100 * share:.1f}" for share in shares.values()]
+  axes.bar_label(bars, texts, padding=3, fontsize=8, color=TEXT)
+  axes.set_yticks(range(len(shares)), list(shares))
+  axes.invert_yaxis()
+  axes.set_xlim(0, 112)
+  axes.set_xticks(range(0, 101, 20))
+  _finish(figure, path, title, "agreement, mean over the annotated classes (%)", "")
 
 
 def _curves(

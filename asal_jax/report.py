@@ -1,27 +1,30 @@
 """What a run leaves for people: summary.json, the figures, a table at the end."""
 
+import json
 import pathlib
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int32, UInt8
+from jaxtyping import Int32
 from ml_collections import ConfigDict
 
 from asal_jax import pictures, plots
+from asal_jax.agreement import Agreement
+from asal_jax.checkpoint import write_json
 from asal_jax.features import FeatureSet
+from asal_jax.journal import read_lines
+from asal_jax.judge import Judge, classifier_score
+from asal_jax.labellers import SHOWN_AS
 from asal_jax.matching import candidates, distinct
+from asal_jax.rng import stream
 from asal_jax.strategy import Synthesis
-from asal_jax.types import Params, PixelRange, Splits
+from asal_jax.types import GAN, Params, Splits, encode
 
 SHOWN_MATCHES = 10
 SHOWN_SAMPLES = 64
-
-
-def encode(images: Float[Array, "n h w c"], pixel_range: PixelRange) -> UInt8[np.ndarray, "n h w c"]:
-  """What networks see back to bytes: the inverse of `types.decode`."""
-  low, high = pixel_range
-  return np.clip(np.round((np.asarray(images) - low) * (255 / (high - low))), 0, 255).astype(np.uint8)
+LOOK_SAMPLES = 1_000
 
 
 def draw_curves(records: list[dict], splits: Splits, title: str, folder: pathlib.Path) -> None:
@@ -45,14 +48,19 @@ def draw_samples(
 
   def images(latents, first_cycle: int, count: int):
     rounds = -(-count // config.loop.per_cycle)
-    z = [(latents(keys, first_cycle + r, synthesis.params, params))[0] for r in range(rounds)]
-    return generate(synthesis.params, jnp.concatenate(z)[:count])
+    # A cycle's latents at a time, as in the run, because of batch statistics.
+    z = [latents(keys, first_cycle + r, synthesis.params, params)[0] for r in range(rounds)]
+    return jnp.concatenate([generate(synthesis.params, batch) for batch in z])[:count]
 
   uncertain = images(synthesis.ascended, 1, SHOWN_SAMPLES)
   random = images(synthesis.random, 1, SHOWN_SAMPLES)
-  pictures.samples(
-    encode(random, pixel_range), encode(uncertain, pixel_range), folder / "samples.png", config.name
-  )
+  pictures.grids(
+    {
+      "random latents": encode(random, pixel_range),
+      "uncertain (score ascended)": encode(uncertain, pixel_range),
+    },
+    folder / "samples.png", config.name,
+  )  # fmt: skip
   generated = uncertain[:SHOWN_MATCHES]
   labelled = np.zeros(len(splits.pool.images), bool)
   labelled[start[0]] = True
@@ -63,3 +71,39 @@ def draw_samples(
     names = [splits.class_names[k] for k in splits.pool.labels[ids]]
     rows.append(pictures.Matched(name, splits.pool.images[ids], names, ids.tolist()))
   pictures.matches(encode(generated, pixel_range), rows, folder / "matches.png", config.name)
+
+
+def make_look(config: ConfigDict, judge: Callable[[], Judge], workdir: pathlib.Path):
+  """A look at a GAN in training: (gan, iteration, variables of the generator) -> None.
+
+  It appends iteration and classifier score of LOOK_SAMPLES samples to `workdir/gan.jsonl`, and draws the first of
+  them in `workdir/gan/`; the latents are the same each time. `judge()` is asked for at the first look.
+  """
+  path, pixel_range = workdir / "gan.jsonl", tuple(config.data.pixel_range)
+
+  def look(gan: GAN, iteration: int, variables: Params) -> None:
+    z = jax.random.normal(stream(jax.random.key(config.gan.seed), "look"), (LOOK_SAMPLES, gan.latent_dim))
+    images = encode(jax.jit(gan.generate)(variables, z), pixel_range)
+    score, accuracy = classifier_score(judge().probabilities(images)), judge().test_accuracy
+    record = {"iteration": iteration, "classifier_score": score, "judge_test_accuracy": accuracy}
+    earlier = [line for line in read_lines(path) if line["iteration"] < iteration]
+    path.write_text("".join(json.dumps(line) + "\n" for line in [*earlier, record]))
+    folder = workdir / "gan"
+    folder.mkdir(exist_ok=True)
+    name = f"iteration {iteration}: classifier score {score:.2f}"
+    pictures.grids({name: images[:SHOWN_SAMPLES]}, folder / f"iteration_{iteration:06d}.png", config.name)
+
+  return look
+
+
+def write_agreement(
+  name: str, found: dict[str, Agreement], splits: Splits, title: str, workdir: pathlib.Path
+) -> None:
+  """agreement_<name>.json and its figure (figure 13), by feature set; `name` is GAAL's, which tells who annotated."""
+  annotator = SHOWN_AS["file" if name == "gaal_file" else "classifier"]
+  record = {"annotated_by": annotator, "classes": splits.class_names}
+  record |= {features: values._asdict() for features, values in found.items()}
+  write_json(workdir / f"agreement_{name}.json", record)
+  shares = {features: values.agreement for features, values in found.items()}
+  figure = workdir / "figures" / f"agreement_{name}.png"
+  plots.agreement(shares, figure, f"{title}: samples annotated by\n{annotator}")

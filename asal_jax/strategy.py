@@ -86,11 +86,12 @@ def asal(
 
   @jax.jit
   def embed(generator, params, z):
-    return features.project(params, synthesis.generate(generator, z.reshape(-1, z.shape[-1])))
+    # A seed at a time, because batch statistics must not couple the seeds.
+    return jax.vmap(lambda z: features.project(params, synthesis.generate(generator, z)))(z)
 
   def query(keys, cycle, params, excluded):
     z = latents(keys, cycle, synthesis.params, params)
-    queries = np.asarray(embed(synthesis.params, features.params, z)).reshape(*z.shape[:2], -1)
+    queries = np.asarray(embed(synthesis.params, features.params, z))
     near = np.stack(
       [candidates(features.index, q, rescore, e) for q, e in zip(queries, excluded, strict=True)]
     )

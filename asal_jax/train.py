@@ -2,10 +2,12 @@
 
 import functools
 import pathlib
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import numpy as np
+import optax
 from jax import lax
 from jaxtyping import Array, Key, UInt8
 
@@ -13,9 +15,18 @@ from asal_jax.checkpoint import Checkpoints, committed
 from asal_jax.errors import InputError
 from asal_jax.progress import Progress
 from asal_jax.rng import stream
+from asal_jax.types import Params
 
 CHUNK = 25
 """Iterations between two looks of the host."""
+
+
+def descend(
+  optimizer: optax.GradientTransformation, gradient, variables: Params, state: Any
+) -> tuple[Params, Any]:
+  """One step of the optimiser: the variables with updated `params`, and its new state."""
+  update, state = optimizer.update(gradient, state)
+  return {**variables, "params": optax.apply_updates(variables["params"], update)}, state
 
 
 def make_chunk(step):
@@ -46,29 +57,47 @@ def train(
   seed: int,
   folder: pathlib.Path,
   checkpoint_every: int,
+  look_every: int = 0,
+  look: Callable[[int, Any], None] | None = None,
 ) -> Any:
   """Runs `iterations` of `step` from `init(key)`, from the newest checkpoint in `folder` where there is one.
+
+  `look(iteration, state)` is called every `look_every` iterations and at the end. The host looks at the metrics of a
+  chunk only when the next one is under way.
 
   Returns the final state. Raises InputError where a loss stops being finite, with the last good checkpoint.
   """
   key, chunk = jax.random.key(seed), make_chunk(step)
+  looked_at = look_every or iterations
   with (
     Checkpoints(folder) as checkpoints,
     Progress(name, iterations, initial=checkpoints.latest()) as progress,
   ):
-    done, start = checkpoints.latest(), stream(key, "init")
+    done, start, pending = checkpoints.latest(), stream(key, "init"), []
     state = checkpoints.restore(jax.eval_shape(init, start)) if done else committed(jax.jit(init)(start))
     while done < iterations:
-      stop = min(iterations, done + CHUNK, (done // checkpoint_every + 1) * checkpoint_every)
+      stop = min(iterations, *((done // n + 1) * n for n in (CHUNK, checkpoint_every, looked_at)))
       state, metrics = chunk(state, key, np.int32(done), np.int32(stop), images)
-      values = {k: float(v) for k, v in metrics.items()}
-      if not np.all(np.isfinite(list(values.values()))):
-        raise InputError(
-          f"{name}: the loss is not finite at iteration {stop} ({values}); the last good checkpoint is "
-          f"{checkpoints.latest()} in {folder}: lower the learning rate or change the seed"
-        )
-      progress.update(stop - done, **values)
+      pending.append((stop, stop - done, metrics))
       done = stop
-      if done % checkpoint_every == 0 or done == iterations:
+      save = done % checkpoint_every == 0 or done == iterations
+      show = look if done % looked_at == 0 or done == iterations else None
+      while len(pending) > (0 if save or show else 1):
+        stop, steps, metrics = pending.pop(0)
+        progress.update(steps, **finite(name, stop, metrics, checkpoints.latest(), folder))
+      if save:
         checkpoints.save(done, state)
+      if show:
+        show(done, state)
     return state
+
+
+def finite(name: str, iteration: int, metrics, checkpoint: int, folder: pathlib.Path) -> dict[str, float]:
+  """The metrics as numbers; InputError where one is not finite, with the iteration and what to do."""
+  values = {k: float(v) for k, v in metrics.items()}
+  if not np.all(np.isfinite(list(values.values()))):
+    raise InputError(
+      f"{name}: the loss is not finite at iteration {iteration} ({values}); the last good checkpoint is "
+      f"{checkpoint} in {folder}: lower the learning rate or change the seed"
+    )
+  return values

@@ -24,6 +24,9 @@ Extract = Callable[[Params, Float[Array, "b h w c"]], Float[Array, "b d"]]
 Oracle = Callable[[Int32[np.ndarray, "*batch"]], Int32[np.ndarray, "*batch"]]
 """Pool ids to their labels."""
 
+Labeller = Callable[[str, int, UInt8[np.ndarray, "s b h w c"]], Int32[np.ndarray, "s b"]]
+"""(strategy, cycle, the cycle's images of all seeds) -> their labels, -1 where an image is rejected."""
+
 
 class Data(NamedTuple):
   """Labelled images in memory: `images` uint8 [n, h, w, c], `labels` int32 [n] in 0..k-1."""
@@ -44,14 +47,16 @@ class Splits(NamedTuple):
 class GAN(NamedTuple):
   """An unconditional GAN as pure functions over a train state `S`.
 
-  init(key) -> S; step(S, key, images f32[b h w c]) -> (S, metrics): one generator step and its critic steps;
-  generate(params of the generator, z f32[b latent]) -> f32[b h w c]; critic_features(params of the critic,
-  images) -> f32[b d]: the flattened last convolution.
+  init(key) -> S; step(S, key, images u8[n h w c]) -> (S, metrics): one generator step and its critic steps;
+  generate(variables of the generator, z f32[b latent]) -> f32[b h w c], by running statistics where the generator
+  normalises by batches; generate_by_batch: the same by the statistics of this batch, as in training;
+  critic_features(variables of the critic, images) -> f32[b d]: the flattened last convolution, dropout off.
   """
 
   init: Callable[[Key[Array, ""]], Any]
   step: Callable[[Any, Key[Array, ""], UInt8[Array, "n h w c"]], tuple[Any, dict[str, Array]]]
   generate: Callable[[Params, Float[Array, "b z"]], Float[Array, "b h w c"]]
+  generate_by_batch: Callable[[Params, Float[Array, "b z"]], Float[Array, "b h w c"]]
   critic_features: Extract
   latent_dim: int
 
@@ -60,11 +65,13 @@ class Classifier(NamedTuple):
   """A classifier as pure functions.
 
   init(key) -> params; logits(params, images f32[n h w c]) -> f32[n k], k = 1 for two classes;
+  training_logits(params, images, key): the same with dropout, where the network has any;
   loss(logits, labels i32[n]) -> f32[n].
   """
 
   init: Callable[[Key[Array, ""]], Params]
   logits: Callable[[Params, Float[Array, "n h w c"]], Float[Array, "n k"]]
+  training_logits: Callable[[Params, Float[Array, "n h w c"], Key[Array, ""]], Float[Array, "n k"]]
   loss: Callable[[Float[Array, "n k"], Int32[Array, " n"]], Float[Array, " n"]]
 
 
@@ -105,3 +112,9 @@ def decode(images: UInt8[Array, "*n h w c"], pixel_range: PixelRange) -> Float[A
   """Bytes as stored to the values that networks see; on device, inside jit."""
   low, high = pixel_range
   return low + images.astype(jax.numpy.float32) * ((high - low) / 255)
+
+
+def encode(images: Float[Array, "*n h w c"], pixel_range: PixelRange) -> UInt8[np.ndarray, "*n h w c"]:
+  """What networks see back to bytes, on the host: the inverse of `decode`."""
+  low, high = pixel_range
+  return np.clip(np.round((np.asarray(images) - low) * (255 / (high - low))), 0, 255).astype(np.uint8)

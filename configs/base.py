@@ -16,6 +16,10 @@ STRATEGIES = (
   "asal_critic_rescore20",
   "asal_critic_random_latents",
 )
+"""All strategies but GAAL, for two classes."""
+
+MULTICLASS = tuple(name for name in STRATEGIES if name != "min_distance")
+"""The same without minimum distance, which is for two classes."""
 
 
 def get_config() -> ConfigDict:
@@ -25,40 +29,62 @@ def get_config() -> ConfigDict:
   config.seeds = (0, 1, 2, 3, 4)  # one active-learning run each, side by side
   config.strategies = STRATEGIES  # names as in the README; each runs for all seeds
   config.score = "entropy"  # entropy | min_distance (two classes): what subpool and ASAL look for
+  config.precision = "float32"  # float32 | tensorfloat32 | bfloat16: of products on GPU and TPU; a CPU has one
   config.tensorboard = False  # also write the metrics as TensorBoard events (pip install tensorboardX)
+  config.labeller = "pool"  # pool | file: who labels real samples; file: a person, by a CSV in the workdir
   config.subpool = 200  # random unlabelled samples that `subpool` scores in a cycle
 
   config.data = ConfigDict()
-  config.data.name = "mnist"  # digits | mnist
+  config.data.name = "mnist"  # digits | mnist | cifar10 | celeb_a
   config.data.classes = ()  # original labels to keep, relabelled from 0; empty: all
+  config.data.pool_class_fractions = ()  # share of each kept class's pool samples that stays; empty: all of them
+  config.data.attribute = "Wearing_Hat"  # celeb_a: its two classes are without and with it
+  config.data.folder = ""  # celeb_a: 64x64 images of one's own in its place, as asal_jax/attributes.py says
+  config.data.test_set = "own"  # own | usps (28x28 digits): the data set's, or USPS brought to MNIST's size
+  config.data.usps_file = ""  # an .npz as asal_jax/usps.py says; empty: scikit-learn fetches USPS
   config.data.pixel_range = (0.0, 1.0)  # what black and white are to the networks
 
   config.classifier = ConfigDict()
-  config.classifier.network = "linear"  # linear | lenet5
+  config.classifier.network = "linear"  # linear | lenet5 | lenet_20_50_500 | all_cnn | celeba
   config.classifier.loss = "cross_entropy"  # cross_entropy | hinge (two classes)
   config.classifier.epochs = 10
   config.classifier.batch_size = 10
-  config.classifier.learning_rate = 1e-3  # Adam
+  config.classifier.optimizer = "adam"  # adam | sgd (momentum 0.9)
+  config.classifier.learning_rate = 1e-3
+  config.classifier.decay_epochs = ()  # epochs from which the rate is a tenth
+  config.classifier.weight_decay = 0.0  # times the weights, added to the gradient
 
   config.loop = ConfigDict()
-  config.loop.start = 50  # labels at the start, as many of each class (D)
+  config.loop.start = 50  # labels at the start
+  config.loop.stratified = False  # they follow the class frequencies instead of as many of each class (D)
   config.loop.per_cycle = 10  # labels a cycle (D)
   config.loop.budget = 500  # labels at the end
 
-  config.gan = ConfigDict()  # WGAN-GP, the settings of Gulrajani et al. (2017)
-  config.gan.width = 64
+  config.gan = ConfigDict()  # the settings of Gulrajani et al. (2017) for MNIST
+  config.gan.network = "plain"  # plain | residual (32x32 images)
+  config.gan.loss = "wgan_gp"  # wgan_gp | wgan_ct (residual) | dcgan
+  config.gan.width = 64  # features of the generator before its last layer; of all layers where it is residual
+  config.gan.critic_width = 64  # features of the critic's first layer; of all layers where it is residual
+  config.gan.batch_norm = "none"  # none | generator | both: where the plain nets normalise by batches
   config.gan.latent_dim = 128
   config.gan.iterations = 40_000
   config.gan.batch_size = 50
+  config.gan.generator_batch_size = 50
   config.gan.critic_steps = 5  # a generator step
-  config.gan.penalty = 10.0
+  config.gan.penalty = 10.0  # weight of the gradient penalty
+  config.gan.consistency = 2.0  # weight of WGAN-CT's consistency term (Wei et al. 2018)
+  config.gan.margin = 0.0  # its margin M
+  config.gan.dequantise = False  # noise of one gray level on the real images
   config.gan.learning_rate = 1e-4  # Adam
+  config.gan.decay = False  # the rate falls linearly to 0 over the iterations
   config.gan.beta1 = 0.5
   config.gan.beta2 = 0.9
   config.gan.checkpoint_every = 500  # iterations
+  config.gan.looks = 10  # sample grids and classifier scores during training, evenly spaced; 0: none
   config.gan.seed = 0
 
   config.autoencoder = ConfigDict()
+  config.autoencoder.network = "plain"  # plain (MNIST) | cifar | celeba
   config.autoencoder.code_channels = 4  # 4x4x4 = 64 values for MNIST two, 12 for ten
   config.autoencoder.epochs = 40  # passes over the pool, drawn with replacement (D)
   config.autoencoder.batch_size = 100
@@ -78,15 +104,21 @@ def get_config() -> ConfigDict:
   config.synthesis = ConfigDict()
   config.synthesis.ascent_steps = 100  # Adam steps in latent space
   config.synthesis.learning_rate = 0.01  # of these steps (D outside CelebA)
+  config.synthesis.batch_norm = (
+    "frozen"  # frozen | reference: running statistics, or those of the batch of latents
+  )
   return config.lock()
 
 
-def small_gan(config: ConfigDict, preset: str) -> bool:
-  """Applies the preset `small` (a GAN for 2 CPU cores) and tells whether it was asked for; '' is the paper's."""
-  if preset not in ("", "small"):
-    raise ValueError(f"config argument: found {preset!r}; allowed is 'small' or nothing")
-  if preset == "small":
-    config.name += ", small GAN"
-    config.gan.width = 16
-    config.gan.iterations = 4_000
-  return preset == "small"
+def cifar(config: ConfigDict) -> ConfigDict:
+  """What both CIFAR-10 benchmarks share: the data, the nets of Gulrajani et al. (2017), the auto-encoder."""
+  config.data.name = "cifar10"
+  config.data.pixel_range = (-1.0, 1.0)
+  config.gan.width = config.gan.critic_width = 128
+  config.gan.batch_norm = "generator"
+  config.gan.batch_size = config.gan.generator_batch_size = 64
+  config.autoencoder.network = "cifar"
+  config.autoencoder.code_channels = 16
+  config.autoencoder.epochs = 100
+  config.autoencoder.batch_size = 128
+  return config

@@ -1,4 +1,7 @@
-"""Classifiers: images [b, h, w, c] to logits [b, k], with k = 1 (one sigmoid) for two classes."""
+"""Classifiers: images [b, h, w, c] to logits [b, k], with k = 1 (one sigmoid) for two classes.
+
+`train=True` turns dropout on; it then needs a random key (`networks.training`).
+"""
 
 import flax.linen as nn
 
@@ -11,25 +14,78 @@ class Linear(nn.Module):
   outputs: int
 
   @nn.compact
-  def __call__(self, x):
+  def __call__(self, x, train: bool = False):
     """f32[b, h, w, c] to f32[b, outputs]."""
     return nn.Dense(self.outputs)(x.reshape(x.shape[0], -1))
 
 
-class LeNet5(nn.Module):
-  """LeNet-5 with ReLU and max-pooling (LeCun et al. 1998): 61,706 parameters for ten classes of 28x28."""
+class LeNet(nn.Module):
+  """Two 5x5 convolutions with ReLU and max-pooling, then fully connected layers."""
 
   outputs: int
+  convolutions: tuple[int, int]
+  hidden: tuple[int, ...]
+  first_padding: str
 
   @nn.compact
-  def __call__(self, x):
+  def __call__(self, x, train: bool = False):
     """f32[b, h, w, c] to f32[b, outputs]; images of at least 16x16."""
-    x = max_pool(nn.relu(Conv(6)(x)))
-    x = max_pool(nn.relu(Conv(16, padding="VALID")(x)))
+    for features, padding in zip(self.convolutions, (self.first_padding, "VALID"), strict=True):
+      x = max_pool(nn.relu(Conv(features, padding=padding)(x)))
     x = x.reshape(x.shape[0], -1)
-    for width in (120, 84):
+    for width in self.hidden:
       x = nn.relu(nn.Dense(width)(x))
     return nn.Dense(self.outputs)(x)
 
 
-CLASSIFIERS = {"linear": Linear, "lenet5": LeNet5}
+def lenet5(outputs: int) -> LeNet:
+  """LeNet-5 with ReLU and max-pooling (LeCun et al. 1998): 61,706 parameters for ten classes of 28x28."""
+  return LeNet(outputs, (6, 16), (120, 84), "SAME")
+
+
+def lenet_20_50_500(outputs: int) -> LeNet:
+  """The wider LeNet that came with Caffe (Jia et al. 2014): 431,080 parameters for ten classes of 28x28."""
+  return LeNet(outputs, (20, 50), (500,), "VALID")
+
+
+class AllCNN(nn.Module):
+  """All-CNN-C (Springenberg et al. 2015): 1,369,738 parameters for ten classes of 32x32 colour images."""
+
+  outputs: int
+
+  @nn.compact
+  def __call__(self, x, train: bool = False):
+    """f32[b, h, w, c] to f32[b, outputs]; images of at least 12x12."""
+    drop = lambda x, rate: nn.Dropout(rate, deterministic=not train)(x)  # noqa: E731
+    x = drop(x, 0.2)
+    for features in (96, 192):
+      for stride in (1, 1, 2):
+        x = nn.relu(Conv(features, size=3, stride=stride)(x))
+      x = drop(x, 0.5)
+    x = nn.relu(Conv(192, size=3, padding="VALID")(x))
+    for features in (192, self.outputs):
+      x = nn.relu(Conv(features, size=1)(x))
+    return x.mean(axis=(1, 2))
+
+
+class CelebACNN(nn.Module):
+  """The classifier of the paper's Table 1: 4,219,937 parameters for one logit of 64x64 colour images."""
+
+  outputs: int
+
+  @nn.compact
+  def __call__(self, x, train: bool = False):
+    """f32[b, h, w, c] to f32[b, outputs]; images of at least 8x8."""
+    for features in (16, 32, 64):
+      x = max_pool(nn.relu(Conv(features, size=3)(x)))
+    x = nn.relu(nn.Dense(1024)(x.reshape(x.shape[0], -1)))
+    return nn.Dense(self.outputs)(nn.Dropout(0.5, deterministic=not train)(x))
+
+
+CLASSIFIERS = {
+  "linear": Linear,
+  "lenet5": lenet5,
+  "lenet_20_50_500": lenet_20_50_500,
+  "all_cnn": AllCNN,
+  "celeba": CelebACNN,
+}

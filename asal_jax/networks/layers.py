@@ -110,6 +110,22 @@ def leaky_relu(x: Float[Array, "*n"]) -> Float[Array, "*n"]:
   return jnp.maximum(x, 0.2 * x)
 
 
+def batch_norm() -> nn.BatchNorm:
+  """Batch normalisation over all axes but the last; call it with (x, use_running_average=...)."""
+  return nn.BatchNorm(momentum=0.9)
+
+
+def mean_pool(x: Float[Array, "b h w c"]) -> Float[Array, "b h2 w2 c"]:
+  """The mean of every 2x2 pixels; even height and width."""
+  b, h, w, c = x.shape
+  return x.reshape(b, h // 2, 2, w // 2, 2, c).mean(axis=(2, 4))
+
+
+def upsample(x: Float[Array, "b h w c"]) -> Float[Array, "b 2*h 2*w c"]:
+  """Every pixel four times: nearest-neighbour up-sampling by two."""
+  return x.repeat(2, axis=1).repeat(2, axis=2)
+
+
 def he_uniform(fan_in: float, fan_out: float):
   """Uniform with variance 4 / (fan_in + fan_out): He's for the mean fan (Gulrajani 2017's plain nets)."""
   bound = math.sqrt(12 / (fan_in + fan_out))

@@ -1,0 +1,180 @@
+"""The strategies of a config side by side: the same seeds, start set and learner for all; then their report."""
+
+import pathlib
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Int32
+from ml_collections import ConfigDict
+
+from asal_jax import config as checks
+from asal_jax import gaal, report, summary
+from asal_jax.agreement import measure_agreement
+from asal_jax.checkpoint import write_json
+from asal_jax.classifier import make_accuracy, make_fit, make_scorer
+from asal_jax.journal import Journal, Record
+from asal_jax.judge import Judge
+from asal_jax.labellers import make_classifier_labeller, make_file_labeller
+from asal_jax.loop import (
+  LabelledPool,
+  Learner,
+  Strategy,
+  fit,
+  pool_strategy,
+  run_strategy,
+  run_supervised,
+)
+from asal_jax.oracle import make_oracle, start_set
+from asal_jax.prepare import Preparation
+from asal_jax.progress import log
+from asal_jax.rng import seed_keys
+from asal_jax.score import SCORES
+from asal_jax.strategy import Synthesis, World, make_query
+from asal_jax.synthesis import make_synthesis
+from asal_jax.types import Classifier, Labeller, Splits
+
+
+class Result(NamedTuple):
+  """What a run returns: `summary` as in summary.json, `records` as in metrics.jsonl, and the workdir."""
+
+  summary: dict[str, dict]
+  records: list[dict]
+  workdir: pathlib.Path
+
+
+def make_world(config: ConfigDict, preparation: Preparation, classifier: Classifier) -> World:
+  """Everything the strategies of a config may use; GAN and features only where one of them needs these."""
+  scorers = {name: make_scorer(classifier, score, preparation.pixel_range) for name, score in SCORES.items()}
+  names = checks.feature_sets(config.strategies)
+  if not names and not any(name in checks.GAAL for name in config.strategies):
+    return World(preparation.images, scorers, None, {})
+  gan, state = preparation.gan
+  if config.synthesis.batch_norm == "reference":
+    gan = gan._replace(generate=gan.generate_by_batch)
+  settings, score, batch = config.synthesis, SCORES[config.score], config.loop.per_cycle
+  unmoved = ConfigDict({**settings.to_dict(), "ascent_steps": 0})
+  synthesis = Synthesis(
+    gan.generate, state.generator,
+    ascended=make_synthesis(settings, gan, classifier, score, batch),
+    random=make_synthesis(unmoved, gan, classifier, score, batch),
+  )  # fmt: skip
+  return World(
+    preparation.images, scorers, synthesis, {name: preparation.feature_set(name) for name in names}
+  )
+
+
+class Comparison:
+  """All strategies of a run in one workdir; what its journal holds is not done again."""
+
+  def __init__(
+    self, config: ConfigDict, splits: Splits, classifier: Classifier, world: World, judge: Callable[[], Judge],
+    workdir: pathlib.Path,
+  ):  # fmt: skip
+    self.config, self.splits, self.classifier, self.world = config, splits, classifier, world
+    self.judge, self.workdir = judge, workdir
+    self.journal = Journal(workdir, config.seeds, config.tensorboard)
+    self.keys, self.oracle = seed_keys(config.seeds), make_oracle(splits.pool.labels)
+    loop, classes = config.loop, len(splits.class_names)
+    self.start = np.stack(
+      [start_set(key, splits.pool.labels, loop.start, classes, loop.stratified) for key in self.keys]
+    )
+    self.learner = self._learner()
+    self.stores = {name: gaal.SyntheticStore(workdir / "synthetic" / name) for name in checks.GAAL}
+
+  def _learner(self, own_images: bool = False) -> Learner:
+    """A learner of its own: one compile for one size of the labelled buffer."""
+    pixel_range, test = tuple(self.config.data.pixel_range), self.splits.test
+    return Learner(
+      make_fit(self.classifier, self.config.classifier, pixel_range, own_images),
+      make_accuracy(self.classifier, pixel_range),
+      jnp.asarray(test.images), jnp.asarray(test.labels), len(self.splits.class_names),
+    )  # fmt: skip
+
+  def _file_labeller(self) -> Labeller:
+    return make_file_labeller(self.workdir / "labels", self.splits.class_names, tuple(self.config.seeds))
+
+  def _start(self, name: str) -> Record:
+    """The start set as cycle 0 of a strategy."""
+    selection = self.journal.selection(name, 0, self.start, None, None)
+    return {**selection, "labels": self.oracle(self.start).tolist()}
+
+  def _pool_strategy(self, name: str) -> Strategy:
+    """A strategy that asks for real samples, labelled by the pool's labels or by a person."""
+
+    def ask_person(selection: Record) -> Int32[np.ndarray, "s b"]:
+      images = self.splits.pool.images[np.array(selection["ids"])]
+      return self._file_labeller()(name, selection["cycle"], images)
+
+    def ask_oracle(selection: Record) -> Int32[np.ndarray, "s b"]:
+      return self.oracle(np.array(selection["ids"], np.int32))
+
+    label = ask_person if self.config.labeller == "file" else ask_oracle
+    query = make_query(name, self.config, self.world)
+    return pool_strategy(name, query, self.keys, self.world, label, self.journal)
+
+  def _gaal(self, name: str) -> Strategy:
+    """GAAL, labelled by the judge or by a person."""
+    labeller = (
+      self._file_labeller() if name == "gaal_file" else make_classifier_labeller(self.judge().predict)
+    )
+    pixel_range = tuple(self.config.data.pixel_range)
+    return gaal.gaal(name, self.keys, self.world, labeller, self.stores[name], pixel_range, self.journal)
+
+  def run(self, name: str) -> None:
+    """All cycles of the strategy `name`."""
+    if name == "supervised":
+      run_supervised(self._learner(), self.keys, self.world.images, self.oracle, self.journal)
+      return
+    if (name, 0) not in self.journal.selections:
+      self.journal.add_selection(self._start(name))
+    loop, seeds = self.config.loop, len(self.keys)
+    cycles = (loop.budget - loop.start) // loop.per_cycle + 1
+    if name in checks.GAAL:
+      labelled = gaal.LabelledImages(self.splits.pool, self.stores[name], seeds, loop.budget)
+      run_strategy(
+        self._gaal(name), labelled, cycles, self.keys, self._learner(own_images=True), self.journal
+      )
+    else:
+      labelled = LabelledPool(self.world.images, seeds, loop.budget)
+      run_strategy(self._pool_strategy(name), labelled, cycles, self.keys, self.learner, self.journal)
+
+  def report(self) -> Result:
+    """summary.json and figures, of all that the journal holds."""
+    figures, records, title = self.workdir / "figures", self.journal.records(), self.config.name
+    figures.mkdir(exist_ok=True)
+    summarised = summary.summarise(records)
+    write_json(self.workdir / "summary.json", summarised)
+    report.draw_curves(records, self.splits, title, figures)
+    if self.world.synthesis is not None:
+      labelled = LabelledPool(self.world.images, len(self.keys), self.config.loop.budget)
+      labelled.add(self._start("start"))
+      params = fit(self.learner, self.keys, 0, labelled)
+      report.draw_samples(
+        self.keys,
+        params,
+        self.start,
+        self.world.synthesis,
+        self.world.feature_sets,
+        self.splits,
+        self.config,
+        figures,
+      )
+    for name in set(self.config.strategies) & set(checks.GAAL):
+      self._report_agreement(name)
+    log.info("figures: %s", ", ".join(str(path) for path in sorted(figures.glob("*.png"))))
+    return Result(summarised, records, self.workdir)
+
+  def _report_agreement(self, gaal_name: str) -> None:
+    """Whether the matches of GAAL's samples have the labels that these were given (figure 13)."""
+    asked = [r for (name, _), r in self.journal.selections.items() if name == gaal_name and r["ids"] is None]
+    if not asked or not self.world.feature_sets:
+      return
+    images = np.concatenate([np.concatenate(self.stores[gaal_name].load(r["cycle"])) for r in asked])
+    annotations = np.concatenate([np.array(r["labels"], np.int32).reshape(-1) for r in asked])
+    found = measure_agreement(
+      images, annotations, self.world.feature_sets, self.splits.pool.labels, len(self.splits.class_names),
+      tuple(self.config.data.pixel_range),
+    )  # fmt: skip
+    report.write_agreement(gaal_name, found, self.splits, self.config.name, self.workdir)

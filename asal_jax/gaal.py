@@ -1,0 +1,80 @@
+"""GAAL, generative adversarial active learning (Zhu and Bento 2017): the synthetic samples themselves are labelled."""
+
+import pathlib
+import time
+
+import jax
+import numpy as np
+from jaxtyping import Array, Int32, Key, UInt8
+
+from asal_jax.journal import Journal, Record
+from asal_jax.loop import Labelled, Strategy
+from asal_jax.strategy import World
+from asal_jax.types import Data, Labeller, Params, PixelRange, encode
+
+
+class SyntheticStore:
+  """The synthetic images of a run on disk, uint8 [s b h w c] a cycle: what was labelled is trained on, bit for bit."""
+
+  def __init__(self, folder: pathlib.Path):
+    self.folder = folder
+
+  def path(self, cycle: int) -> pathlib.Path:
+    """The file of a cycle."""
+    return self.folder / f"cycle_{cycle}.npy"
+
+  def save(self, cycle: int, images: UInt8[np.ndarray, "s b h w c"]) -> None:
+    """Keeps a cycle's images."""
+    self.folder.mkdir(parents=True, exist_ok=True)
+    np.save(self.path(cycle), images)
+
+  def load(self, cycle: int) -> UInt8[np.ndarray, "s b h w c"]:
+    """A cycle's images."""
+    return np.load(self.path(cycle))
+
+
+class LabelledImages(Labelled):
+  """A real start set and labelled synthetic images; each seed has its own."""
+
+  def __init__(self, pool: Data, store: SyntheticStore, seeds: int, capacity: int):
+    self.pool, self.store = pool, store
+    images = np.zeros((seeds, capacity, *pool.images.shape[1:]), np.uint8)
+    super().__init__(
+      images, np.tile(np.arange(capacity, dtype=np.int32), (seeds, 1)), np.zeros((seeds, 0), bool)
+    )
+
+  def add(self, selection: Record) -> None:
+    """Appends a selection: the pool's images where it has ids, else the cycle's synthetic ones."""
+    if selection["ids"] is None:
+      images = self.store.load(selection["cycle"])
+    else:
+      images = self.pool.images[np.array(selection["ids"])]
+    rows = self.extend(np.array(selection["labels"], np.int32))
+    self.images[:, rows] = images
+
+
+def gaal(
+  name: str, keys: Key[Array, " s"], world: World, labeller: Labeller, store: SyntheticStore, pixel_range: PixelRange,
+  journal: Journal,
+) -> Strategy:  # fmt: skip
+  """The strategy, called `name`: ascended latents, rendered to bytes, are what is labelled; nothing is matched."""
+  assert world.synthesis is not None, "GAAL needs a GAN"
+  synthesis, score = world.synthesis, world.scorers["entropy"].images
+
+  @jax.jit
+  def render(generator, z):
+    # A seed at a time, because batch statistics must not couple the seeds.
+    return jax.vmap(lambda z: synthesis.generate(generator, z))(z)
+
+  def choose(cycle: int, params: Params, _: Labelled) -> Record:
+    started = time.perf_counter()
+    z = synthesis.ascended(keys, cycle, synthesis.params, params)
+    images = encode(render(synthesis.params, z), pixel_range)
+    seconds = (time.perf_counter() - started) / len(keys)
+    store.save(cycle, images)
+    return journal.selection(name, cycle, None, np.asarray(score(params, images)).mean(axis=1), seconds)
+
+  def label(selection: Record) -> Int32[np.ndarray, "s b"]:
+    return labeller(name, selection["cycle"], store.load(selection["cycle"]))
+
+  return Strategy(name, choose, label)

@@ -1,0 +1,96 @@
+"""The judge: a classifier trained on all labels of the pool, and the score that it gives a GAN."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float, Float32, Int32, UInt8
+from ml_collections import ConfigDict
+from scipy import special
+
+from asal_jax.blocks import map_blocks
+from asal_jax.checkpoint import Cache, Checkpoints, fingerprint
+from asal_jax.classifier import make_fit
+from asal_jax.progress import log
+from asal_jax.rng import stream
+from asal_jax.types import Classifier, Data, Params, PixelRange, Splits, decode
+
+VERSION = 1
+"""Raised when code changes what the same settings make, so that older judges are not used."""
+
+
+class Judge(NamedTuple):
+  """A classifier that has seen every label of the pool: a stand-in for a person.
+
+  probabilities(images u8[n h w c]) -> f32[n k], column k of label k, k = 2 for two classes; predict(images
+  u8[n h w c]) -> i32[n], the most probable label; `test_accuracy` is the share of the test set predicted rightly.
+  """
+
+  probabilities: Callable[[UInt8[np.ndarray, "n h w c"]], Float32[np.ndarray, "n k"]]
+  predict: Callable[[UInt8[np.ndarray, "n h w c"]], Int32[np.ndarray, " n"]]
+  test_accuracy: float
+
+
+def make_judge(
+  classifier: Classifier, config: ConfigDict, splits: Splits, pixel_range: PixelRange, cache: Cache
+) -> Judge:
+  """The judge of a data set: `classifier`, trained by its settings `config`; from the cache, or put there.
+
+  It reads all labels of the pool. It is for evaluation and as the stand-in labeller, never for selection.
+  """
+  params = _trained(classifier, config, splits.pool, len(splits.class_names), pixel_range, cache)
+
+  @jax.jit
+  def softmax(params, images):
+    def block(images):
+      logits = classifier.logits(params, decode(images, pixel_range))
+      if logits.shape[-1] == 1:
+        logits = jnp.concatenate([jnp.zeros_like(logits), logits], axis=-1)
+      return jax.nn.softmax(logits)
+
+    return map_blocks(block, images)
+
+  def probabilities(images: UInt8[np.ndarray, "n h w c"]) -> Float32[np.ndarray, "n k"]:
+    return np.asarray(softmax(params, images))
+
+  def predict(images: UInt8[np.ndarray, "n h w c"]) -> Int32[np.ndarray, " n"]:
+    return probabilities(images).argmax(axis=1).astype(np.int32)
+
+  accuracy = float(np.mean(predict(splits.test.images) == splits.test.labels))
+  return Judge(probabilities, predict, accuracy)
+
+
+def _trained(
+  classifier: Classifier, config: ConfigDict, pool: Data, classes: int, pixel_range: PixelRange, cache: Cache
+) -> Params:
+  """The classifier's parameters after training on the whole pool."""
+  labels = np.asarray(pool.labels, np.int32)
+  made_from = {
+    "version": VERSION, "classifier": config.to_dict(), "classes": classes, "images": fingerprint(pool.images),
+    "labels": fingerprint(labels), "pixel_range": list(pixel_range),
+  }  # fmt: skip
+  folder = cache.folder("judge", made_from)
+  key = stream(jax.random.key(0), "judge")
+  with Checkpoints(folder / "checkpoints") as checkpoints:
+    if not checkpoints.latest():
+      log.info("judge: training on all %d labels", len(labels))
+      ids = np.arange(len(labels), dtype=np.int32)
+      fit = make_fit(classifier, config, pixel_range)
+      params = fit(key[None], 0, jnp.asarray(pool.images), ids[None], labels[None], np.int32(len(labels)))
+      checkpoints.save(1, jax.tree.map(lambda p: p[0], params))
+    params = checkpoints.restore(jax.eval_shape(classifier.init, key))
+  cache.finish(folder, made_from)
+  return params
+
+
+def classifier_score(probabilities: Float[np.ndarray, "n k"]) -> float:
+  """exp of the mean over images x of KL(p(y|x) || p(y)), p(y) the mean of p(y|x): from 1 to k, larger = better.
+
+  The Inception score's formula (Salimans et al. 2016, section 4), over all images at once. The probabilities are
+  the judge's, not the Inception network's: it is no Inception score and compares only under one judge.
+  """
+  p = np.asarray(probabilities, np.float64)
+  divergences = special.rel_entr(p, p.mean(axis=0, keepdims=True)).sum(axis=1)
+  return float(np.exp(divergences.mean()))

@@ -1,0 +1,75 @@
+"""Reading of tensorflow-datasets: prepared folders are read without TensorFlow, preparing one needs it."""
+
+import contextlib
+import importlib.util
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from asal_jax.errors import InputError
+from asal_jax.types import Data
+
+
+def _folder() -> str:
+  return os.environ.get("TFDS_DATA_DIR", "~/tensorflow_datasets")
+
+
+@contextlib.contextmanager
+def _told(name: str) -> Iterator[None]:
+  """Turns whatever goes wrong inside tensorflow-datasets into one line that says what to do."""
+  try:
+    yield
+  except InputError:
+    raise
+  except Exception as error:
+    reason = str(error).strip().split("\n")[0]
+    raise InputError(
+      f"data.name: tensorflow-datasets can not read or prepare '{name}' as array_record in {_folder()} ({reason}); "
+      "set TFDS_DATA_DIR to a folder that holds it, or remove what is broken there"
+    ) from error
+
+
+def open_tfds(name: str, parts: tuple[str, ...]) -> list[Any]:
+  """Opens splits of a TFDS data set as TFDS's random-access data sources, of which nothing is in memory.
+
+  The set is looked for in `TFDS_DATA_DIR` (~/tensorflow_datasets by default) and prepared there once.
+
+  Raises:
+    InputError: the set is not there and TensorFlow, which preparing needs, is missing; or it can not be read.
+  """
+  import tensorflow_datasets as tfds
+
+  with _told(name):
+    builder: Any = tfds.builder(name, data_dir=_folder(), file_format="array_record")
+    if not builder.is_prepared():
+      if importlib.util.find_spec("tensorflow") is None:
+        raise InputError(
+          f"data.name: '{name}' is not prepared in {_folder()}, and preparing it needs TensorFlow: set "
+          "TFDS_DATA_DIR to a folder that holds it as array_record, or pip install tensorflow-cpu and start again"
+        )
+      builder.download_and_prepare()
+    return [builder.as_data_source(part) for part in parts]
+
+
+def records(name: str, source: Any) -> Iterator[dict[str, Any]]:
+  """The decoded records of a data source of `open_tfds`, one at a time; InputError as there."""
+  for i in range(len(source)):
+    with _told(name):
+      record = source[i]
+    yield record
+
+
+def read_tfds(name: str, parts: tuple[str, ...]) -> list[Data]:
+  """Reads splits of a TFDS classification data set whole: images uint8 [n, h, w, c]; InputError as `open_tfds`."""
+  sources = open_tfds(name, parts)
+  with _told(name):
+    return [_in_memory(source) for source in sources]
+
+
+def _in_memory(source: Any) -> Data:
+  """All records of a TFDS data source."""
+  records = source.__getitems__(range(len(source)))
+  images = np.stack([record["image"] for record in records])
+  return Data(images, np.array([record["label"] for record in records], np.int32))

@@ -1,0 +1,50 @@
+"""What each stage of a run cost: seconds and peak memory of host and device, as lines of stages.jsonl."""
+
+import contextlib
+import json
+import pathlib
+import resource
+import sys
+import time
+from collections.abc import Iterator
+
+import jax
+
+Stage = contextlib.AbstractContextManager[None]
+
+
+class Stages:
+  """A recorder: `with stages("gan"): ...` appends a line to `path`; a stage inside a stage has a line of its own.
+
+  A line has `stage`, `seconds`, `host_peak_bytes` and `device_peak_bytes`. Peaks are those of the whole process
+  since its start, so what a stage adds is the difference to the line before; the device's are None where it does not
+  tell (CPU).
+  """
+
+  def __init__(self, path: pathlib.Path):
+    self.path = path
+
+  @contextlib.contextmanager
+  def __call__(self, name: str) -> Iterator[None]:
+    """Times what is inside."""
+    started = time.perf_counter()
+    yield
+    record = {
+      "stage": name,
+      "seconds": time.perf_counter() - started,
+      "host_peak_bytes": host_peak_bytes(),
+      "device_peak_bytes": device_peak_bytes(),
+    }
+    with self.path.open("a") as file:
+      file.write(json.dumps(record) + "\n")
+
+
+def host_peak_bytes() -> int:
+  """The most memory that this process held so far (its resident set)."""
+  # Kilobytes on Linux, bytes on macOS.
+  return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def device_peak_bytes() -> int | None:
+  """The most memory that the first device held so far; None where the back end does not tell."""
+  return (jax.devices()[0].memory_stats() or {}).get("peak_bytes_in_use")

@@ -1,0 +1,80 @@
+"""What the argument of a config file may say, as in `configs/cifar_ten.py:gan=residual_ct,score=entropy,small`."""
+
+from ml_collections import ConfigDict
+
+PLAIN = {
+  "wgan_gp": {},
+  "dcgan": {"loss": "dcgan", "critic_steps": 1, "learning_rate": 2e-4, "beta2": 0.999},
+}
+"""GANs on plain nets: what differs from WGAN-GP in `base`."""
+
+RESIDUAL = {
+  "network": "residual",
+  "width": 128,
+  "critic_width": 128,
+  "batch_size": 64,
+  "generator_batch_size": 128,
+  "learning_rate": 2e-4,
+  "beta1": 0.0,
+  "decay": True,
+  "dequantise": True,
+}
+
+GANS = {
+  **PLAIN,
+  "residual_gp": RESIDUAL,
+  "residual_ct": {**RESIDUAL, "loss": "wgan_ct"},
+}
+TITLES = {
+  "wgan_gp": "WGAN-GP",
+  "dcgan": "DCGAN",
+  "residual_gp": "residual WGAN-GP",
+  "residual_ct": "residual WGAN-CT",
+}
+
+
+def parse(argument: str, allowed: dict[str, tuple[str, ...]]) -> tuple[dict[str, str], bool]:
+  """`small` and `key=value` pairs, separated by commas: (chosen values, whether small).
+
+  `allowed` are the values of each key, the default first. Raises ValueError for anything else.
+  """
+  choice, small = {key: values[0] for key, values in allowed.items()}, False
+  forms = ["small", *(f"{key}={'|'.join(values)}" for key, values in allowed.items())]
+  for word in filter(None, argument.split(",")):
+    key, _, value = word.partition("=")
+    if word == "small":
+      small = True
+    elif value in allowed.get(key, ()):
+      choice[key] = value
+    else:
+      raise ValueError(f"config argument: found {word!r}; allowed are {', '.join(forms)}")
+  return choice, small
+
+
+def apply(
+  config: ConfigDict,
+  argument: str,
+  *,
+  iterations: dict[str, int],
+  small: dict,
+  scores: tuple[str, ...] = ("entropy",),
+) -> ConfigDict:
+  """Applies the argument of a benchmark to its config and returns it.
+
+  `iterations` are the benchmark's GANs with their iterations (the paper's Table 3), the default first; `small` are
+  the overrides for 2 CPU cores, by dotted field.
+  """
+  choice, reduced = parse(argument, {"gan": tuple(iterations), "score": scores})
+  config.gan.update(GANS[choice["gan"]])
+  if choice["gan"] == "dcgan" and config.gan.batch_norm == "generator":
+    config.gan.batch_norm = "both"
+  config.gan.iterations = iterations[choice["gan"]]
+  if choice["gan"] != next(iter(iterations)):
+    config.name += f", {TITLES[choice['gan']]}"
+  if choice["score"] == "min_distance":
+    config.name += ", hinge loss and minimum distance"
+    config.score, config.classifier.loss = "min_distance", "hinge"
+  if reduced:
+    config.name += ", small"
+    config.update_from_flattened_dict(small)
+  return config
