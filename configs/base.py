@@ -29,7 +29,9 @@ def get_config() -> ConfigDict:
   config.seeds = (0, 1, 2, 3, 4)  # one active-learning run each, side by side
   config.strategies = STRATEGIES  # names as in the README; each runs for all seeds
   config.score = "entropy"  # entropy | min_distance (two classes): what subpool and ASAL look for
-  config.precision = "float32"  # float32 | tensorfloat32 | bfloat16: of products on GPU and TPU; a CPU has one
+  config.precision = (
+    "float32"  # float32 | tensorfloat32 | bfloat16: of products on GPU and TPU; a CPU has one
+  )
   config.tensorboard = False  # also write the metrics as TensorBoard events (pip install tensorboardX)
   config.labeller = "pool"  # pool | file: who labels real samples; file: a person, by a CSV in the workdir
   config.subpool = 200  # random unlabelled samples that `subpool` scores in a cycle

@@ -3,7 +3,7 @@
 The latents of a cycle are ascended in one batch; the paper takes ten of 100, which is the same where they do not
 influence each other (`synthesis.batch_norm=frozen`).
 
-Arguments: `gan=wgan_gp|dcgan|residual_gp|residual_ct`, and `small` for 2 CPU cores: nets of width 32 trained for 1,500
+Arguments: `gan=wgan_gp|dcgan|residual_gp|residual_ct`, and `small` for 2 CPU cores: nets of width 16 trained for 1,500
 iterations, 5 epochs of the auto-encoder, LeNet-5 for 10 epochs instead of All-CNN-C for 150, 3,000 labels.
 """
 
@@ -33,7 +33,7 @@ def get_config(argument: str = "") -> ConfigDict:
     config, argument,
     iterations={"wgan_gp": 200_000, "dcgan": 200_000, "residual_gp": 100_000, "residual_ct": 100_000},
     small={
-      "gan.width": 32, "gan.critic_width": 32, "gan.iterations": 1_500, "autoencoder.epochs": 5,
+      "gan.width": 16, "gan.critic_width": 16, "gan.iterations": 1_500, "autoencoder.epochs": 5,
       "classifier.network": "lenet5", "classifier.epochs": 10, "classifier.optimizer": "adam",
       "classifier.learning_rate": 1e-3, "classifier.decay_epochs": (), "classifier.weight_decay": 0.0,
       "loop.budget": 3_000,
