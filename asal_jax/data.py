@@ -1,6 +1,7 @@
 """Data sets: uint8 images and labels 0..k-1, by tensorflow-datasets or embedded in scikit-learn; parts of them."""
 
 import math
+import pathlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -50,9 +51,9 @@ def load_digits() -> Splits:
   return split(Data(images, digits.target.astype(np.int32)))
 
 
-def load_mnist() -> Splits:
+def load_mnist(cache: pathlib.Path | None = None) -> Splits:
   """MNIST (LeCun, Cortes, Burges) as 50,000 pool, 10,000 validation and 10,000 test images of 28x28."""
-  train, test = read_tfds("mnist", ("train", "test"))
+  train, test = read_tfds("mnist", ("train", "test"), cache)
   names = tuple(str(k) for k in range(10))
   pool, validation = (
     Data(train.images[rows], train.labels[rows]) for rows in (slice(50_000), slice(50_000, None))
@@ -60,9 +61,9 @@ def load_mnist() -> Splits:
   return Splits(pool, test, names, validation)
 
 
-def load_cifar10() -> Splits:
+def load_cifar10(cache: pathlib.Path | None = None) -> Splits:
   """CIFAR-10 (Krizhevsky 2009) as 50,000 pool and 10,000 test images of 32x32x3; classes (1, 7) are CIFAR two."""
-  pool, test = read_tfds("cifar10", ("train", "test"))
+  pool, test = read_tfds("cifar10", ("train", "test"), cache)
   names = "airplane automobile bird cat deer dog frog horse ship truck"
   return Splits(pool, test, tuple(names.split()))
 
@@ -79,8 +80,8 @@ class DataSet(NamedTuple):
 
 DATA_SETS = {
   "digits": DataSet(load_digits, 10, 1_437, (8, 8, 1)),
-  "mnist": DataSet(load_mnist, 10, 50_000, (28, 28, 1)),
-  "cifar10": DataSet(load_cifar10, 10, 50_000, (32, 32, 3)),
+  "mnist": DataSet(load_mnist, 10, 50_000, (28, 28, 1), ("cache",)),
+  "cifar10": DataSet(load_cifar10, 10, 50_000, (32, 32, 3), ("cache",)),
   "celeb_a": DataSet(load_celeb_a, 2, 162_770, (64, 64, 3), ("attribute", "folder", "cache")),
 }
 
@@ -91,13 +92,15 @@ def load(name: str, classes: tuple[int, ...] = (), **settings: Any) -> Splits:
   Args:
     name: one of DATA_SETS.
     classes: as of `keep_classes`.
-    settings: at least those that the data set takes; for celeb_a as of `load_celeb_a`.
+    settings: those that the data set takes: `cache`, a folder to keep decoded images in; for celeb_a more, see
+      `load_celeb_a`.
 
   Raises:
     InputError: the data can not be read.
   """
   data_set = DATA_SETS[name]
-  return keep_classes(data_set.load(**{field: settings[field] for field in data_set.takes}), tuple(classes))
+  taken = {field: settings[field] for field in data_set.takes if field in settings}
+  return keep_classes(data_set.load(**taken), tuple(classes))
 
 
 def keep_classes(splits: Splits, classes: tuple[int, ...]) -> Splits:

@@ -24,6 +24,7 @@ from asal_jax.comparison import Comparison, Result, make_world
 from asal_jax.errors import InputError
 from asal_jax.judge import Judge, make_judge
 from asal_jax.prepare import Preparation
+from asal_jax.rehearsal import rehearse
 from asal_jax.stages import Stages
 from asal_jax.types import Data, Splits
 from asal_jax.usps import load_usps_test
@@ -109,6 +110,7 @@ def check(config: ConfigDict, stage: str, known: bool) -> None:
     # How many images a folder holds is known when it is loaded.
     pool = config.loop.budget if config.data.folder else data_set.pool
     checks.validate_for_data(config, classes, pool, data_set.image_shape)
+    rehearse(config, data_set.image_shape, classes)
 
 
 def load(config: ConfigDict, data: Data | Splits | None, cache: pathlib.Path) -> Splits:
@@ -129,6 +131,8 @@ def load(config: ConfigDict, data: Data | Splits | None, cache: pathlib.Path) ->
   classes, pool = len(splits.class_names), splits.pool
   counts = np.bincount(pool.labels, minlength=classes)
   checks.validate_for_data(config, classes, len(pool.images), pool.images.shape[1:], counts)
+  if data is not None:
+    rehearse(config, pool.images.shape[1:], classes)
   return splits
 
 

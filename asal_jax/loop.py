@@ -57,7 +57,8 @@ class LabelledPool(Labelled):
   def add(self, selection: Record) -> None:
     """Appends a selection; InputError where it names no unlabelled sample."""
     ids = np.array(selection["ids"], np.int32)
-    if ids.min() < 0 or np.take_along_axis(self.mask, ids, axis=1).any():
+    twice = np.diff(np.sort(ids, axis=1), axis=1) == 0
+    if ids.min() < 0 or twice.any() or np.take_along_axis(self.mask, ids, axis=1).any():
       raise InputError(
         "selection: it asks for labelled samples again; selections.jsonl is damaged, or the strategy"
       )

@@ -3,11 +3,13 @@
 import contextlib
 import importlib.util
 import os
+import pathlib
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
+from asal_jax.checkpoint import Cache
 from asal_jax.errors import InputError
 from asal_jax.types import Data
 
@@ -61,8 +63,27 @@ def records(name: str, source: Any) -> Iterator[dict[str, Any]]:
     yield record
 
 
-def read_tfds(name: str, parts: tuple[str, ...]) -> list[Data]:
-  """Reads splits of a TFDS classification data set whole: images uint8 [n, h, w, c]; InputError as `open_tfds`."""
+def read_tfds(name: str, parts: tuple[str, ...], cache: pathlib.Path | None = None) -> list[Data]:
+  """Splits of a TFDS classification data set: images uint8 [n, h, w, c]; InputError as `open_tfds`.
+
+  With a cache they are decoded once and read from there later, as memory maps, without TFDS.
+  """
+  if cache is None:
+    return _decode(name, parts)
+  made_from = {"tfds": name, "parts": list(parts)}
+  folder = Cache(cache).folder(name, made_from)
+  if not Cache.complete(folder):
+    for part, data in zip(parts, _decode(name, parts), strict=True):
+      np.save(folder / f"{part}_images.npy", data.images)
+      np.save(folder / f"{part}_labels.npy", data.labels)
+    Cache.finish(folder, made_from)
+  return [
+    Data(np.load(folder / f"{part}_images.npy", mmap_mode="r"), np.load(folder / f"{part}_labels.npy"))
+    for part in parts
+  ]
+
+
+def _decode(name: str, parts: tuple[str, ...]) -> list[Data]:
   sources = open_tfds(name, parts)
   with _told(name):
     return [_in_memory(source) for source in sources]

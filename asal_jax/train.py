@@ -6,10 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 from jax import lax
-from jaxtyping import Array, Key, UInt8
+from jaxtyping import Array, Bool, Key, UInt8
 
 from asal_jax.checkpoint import Checkpoints, committed
 from asal_jax.errors import InputError
@@ -41,10 +42,16 @@ def make_chunk(step):
       return step(carry[0], stream(key, "iteration", i), images)
 
     metrics = jax.eval_shape(lambda: step(state, key, images)[1])
-    zeros = jax.tree.map(lambda m: jax.numpy.zeros(m.shape, m.dtype), metrics)
+    zeros = jax.tree.map(lambda m: jnp.zeros(m.shape, m.dtype), metrics)
     return lax.fori_loop(start, stop, iterate, (state, zeros))
 
   return chunk
+
+
+@jax.jit
+def all_finite(state: Any) -> Bool[Array, ""]:
+  """Whether every number of a state is finite."""
+  return jnp.all(jnp.stack([jnp.all(jnp.isfinite(x)) for x in jax.tree.leaves(state)]))
 
 
 def train(
@@ -65,7 +72,7 @@ def train(
   `look(iteration, state)` is called every `look_every` iterations and at the end. The host looks at the metrics of a
   chunk only when the next one is under way.
 
-  Returns the final state. Raises InputError where a loss stops being finite, with the last good checkpoint.
+  Returns the final state. Raises InputError where loss or state stop being finite, with the last good checkpoint.
   """
   key, chunk = jax.random.key(seed), make_chunk(step)
   looked_at = look_every or iterations
@@ -85,6 +92,9 @@ def train(
       while len(pending) > (0 if save or show else 1):
         stop, steps, metrics = pending.pop(0)
         progress.update(steps, **finite(name, stop, metrics, checkpoints.latest(), folder))
+      # The metrics are of before the last update.
+      if (save or show) and not all_finite(state):
+        raise diverged(name, "the state", done, checkpoints.latest(), folder)
       if save:
         checkpoints.save(done, state)
       if show:
@@ -96,8 +106,15 @@ def finite(name: str, iteration: int, metrics, checkpoint: int, folder: pathlib.
   """The metrics as numbers; InputError where one is not finite, with the iteration and what to do."""
   values = {k: float(v) for k, v in metrics.items()}
   if not np.all(np.isfinite(list(values.values()))):
-    raise InputError(
-      f"{name}: the loss is not finite at iteration {iteration} ({values}); the last good checkpoint is "
-      f"{checkpoint} in {folder}: lower the learning rate or change the seed"
-    )
+    raise diverged(name, "the loss", iteration, checkpoint, folder, f" ({values})")
   return values
+
+
+def diverged(
+  name: str, what: str, iteration: int, checkpoint: int, folder: pathlib.Path, values: str = ""
+) -> InputError:
+  """What a person is told of training that went astray."""
+  return InputError(
+    f"{name}: {what} is not finite at iteration {iteration}{values}; the last good checkpoint is {checkpoint} in "
+    f"{folder}: lower the learning rate or change the seed"
+  )

@@ -102,7 +102,12 @@ def conv_transpose(
 def max_pool(x: Float[Array, "b h w c"]) -> Float[Array, "b h2 w2 c"]:
   """2x2 max-pooling with stride 2, an odd last row or column dropped."""
   b, h, w, c = x.shape
-  return x[:, : h // 2 * 2, : w // 2 * 2].reshape(b, h // 2, 2, w // 2, 2, c).max(axis=(2, 4))
+  x = x[:, : h // 2 * 2, : w // 2 * 2].reshape(b, h // 2, 2, w // 2, 2, c)
+  # Not x.max(axis=(2, 4)): its gradient divides by the number of values that equal the maximum, which is zero where XLA
+  # computes x twice and rounds it differently.
+  larger = lambda a, b: jnp.where(a >= b, a, b)  # noqa: E731
+  x = larger(x[:, :, 0], x[:, :, 1])
+  return larger(x[:, :, :, 0], x[:, :, :, 1])
 
 
 def leaky_relu(x: Float[Array, "*n"]) -> Float[Array, "*n"]:

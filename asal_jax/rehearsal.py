@@ -1,0 +1,47 @@
+"""A rehearsal of the networks on shapes alone: what does not fit together is told before any data are read."""
+
+import jax
+import jax.numpy as jnp
+from ml_collections import ConfigDict
+
+from asal_jax import config as checks
+from asal_jax.autoencoder import make_autoencoder
+from asal_jax.classifier import make_classifier
+from asal_jax.errors import InputError
+from asal_jax.gan import make_gan
+from asal_jax.score import SCORES
+
+
+def rehearse(config: ConfigDict, image_shape: tuple[int, int, int], classes: int) -> None:
+  """Traces the networks that the strategies of a config use on images of `image_shape` (h, w, c); nothing is computed.
+
+  Raises InputError with the section whose networks do not fit.
+  """
+  pixel_range, images = tuple(config.data.pixel_range), jnp.zeros((2, *image_shape))
+  names = checks.feature_sets(config.strategies)
+  ascends = bool(names) or any(name in checks.GAAL for name in config.strategies)
+
+  def classifier(key):
+    made = make_classifier(config.classifier, image_shape, classes)
+    return SCORES[config.score](made.logits(made.init(key), images))
+
+  def gan(key):
+    made = make_gan(config.gan, image_shape, pixel_range)
+    state = made.init(key)
+    generated = made.generate(state.generator, jnp.zeros((2, made.latent_dim)))
+    return generated - images, made.critic_features(state.critic, generated)
+
+  def autoencoder(key):
+    made = make_autoencoder(config.autoencoder, image_shape, pixel_range)
+    return made.reconstruct(made.init(key).variables, images) - images
+
+  sections = {"classifier": (classifier, True), "gan": (gan, ascends)}
+  sections["autoencoder"] = (autoencoder, "autoencoder" in names)
+  for section, (trace, used) in sections.items():
+    if not used:
+      continue
+    try:
+      jax.eval_shape(trace, jax.random.key(0))
+    except (TypeError, ValueError) as error:
+      reason = str(error).strip().split("\n")[0]
+      raise InputError(f"{section}: its networks do not fit images of {image_shape} ({reason})") from error

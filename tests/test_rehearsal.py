@@ -1,0 +1,31 @@
+"""What does not fit the images is told from shapes alone."""
+
+import pytest
+import tiny
+
+from asal_jax import InputError
+from asal_jax.rehearsal import rehearse
+
+
+@pytest.mark.parametrize("shape", [(8, 8, 1), (28, 20, 3), (33, 64, 1)])
+def test_plain_nets_fit_any_image(shape):
+  rehearse(tiny.config(), shape, 2)
+
+
+@pytest.mark.parametrize(
+  ("overrides", "shape", "section"),
+  [
+    ({"classifier.network": "lenet5"}, (4, 4, 1), "classifier"),
+    ({"gan.network": "residual"}, (28, 28, 1), "gan"),
+    ({"autoencoder.network": "cifar"}, (30, 30, 3), "autoencoder"),
+  ],
+)
+def test_the_section_that_does_not_fit_is_named(overrides, shape, section):
+  config = tiny.config(**overrides)
+  with pytest.raises(InputError, match=rf"^{section}: its networks do not fit images of \({shape[0]}, "):
+    rehearse(config, shape, 2)
+
+
+def test_only_what_is_used_is_tried():
+  config = tiny.config(**{"gan.network": "residual"}, strategies=("random", "entropy"))
+  rehearse(config, (28, 28, 1), 2)
