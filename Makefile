@@ -1,5 +1,5 @@
 # make digits: the main job on the embedded data. make test: the tests. Both set up what they need.
-# make bench: our speed against PyTorch's and faiss'; MNIST rows need TFDS_DATA_DIR.
+# make bench: our speed against PyTorch's and faiss', and how it grows; MNIST rows need TFDS_DATA_DIR.
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
@@ -31,6 +31,7 @@ types: $(BIN)/installed-test
 bench: $(BIN)/installed
 	$(BIN)/pip install --quiet --editable '.[bench]'
 	$(BIN)/python -m experiments.speed.bench
+	$(BIN)/python -m experiments.speed.growth
 
 clean:
 	rm -rf $(VENV) runs

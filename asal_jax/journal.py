@@ -74,8 +74,13 @@ class Journal:
 
   def add_selection(self, record: Record) -> Record:
     """Writes a selection; a later one of the same strategy and cycle, now labelled, takes its place."""
-    self._append(self.selections_path, [record])
-    self.selections[record["strategy"], record["cycle"]] = record
+    key = record["strategy"], record["cycle"]
+    known = key in self.selections
+    self.selections[key] = record
+    if known:
+      self._rewrite(self.selections_path, list(self.selections.values()))
+    else:
+      self._append(self.selections_path, [record])
     return record
 
   def add_metrics(

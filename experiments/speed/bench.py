@@ -1,9 +1,10 @@
 """Times this package against PyTorch and faiss on the same machine, in turn, row by row.
 
-Every row runs in two worker processes, ours and the rival's, that wait for each other: A B A B ... The ratio of
-each pair is taken, so that a comparison holds while the machine's speed drifts; medians are reported.
+Every side of a row runs in a worker process, and they wait for each other: A B A B ... The ratio of each pair is
+taken, so that a comparison holds while the machine's speed drifts; medians are reported.
 
-  python -m experiments.speed.bench [ROW ...]
+  python -m experiments.speed.bench [ROW ...]    times these rows, or all
+  python -m experiments.speed.bench --table      prints and draws what was timed before
 """
 
 import json
@@ -17,55 +18,89 @@ import time
 
 import numpy as np
 
+from experiments.speed.records import FOLDER, append, newest, surroundings, tell
 from experiments.speed.rows import ROWS
 
-ROUNDS = 7
-FOLDER = pathlib.Path(__file__).parent
+RESULTS = FOLDER / "results.jsonl"
+Side = tuple[str, str]
+"""('ours' or 'rival', name of the maker)."""
 
 
-def work(side: str, row: str) -> None:
-  """A worker: prepares a row and times a first call (which compiles), then one for every line that comes in."""
+def work(side: str, name: str) -> None:
+  """A worker: prepares, tells how, and then times a call for every line that comes in."""
+  ready = {}
   if side == "ours":
-    from experiments.speed.ours import OURS as makers
+    from experiments.speed.ours import OURS
+
+    timed = OURS[name]()
+    started = time.perf_counter()
+    timed()
+    ready["first_seconds"] = time.perf_counter() - started
   else:
-    from experiments.speed.rivals import RIVALS as makers
-  timed = makers[row]()
-  while True:
+    from experiments.speed.rivals import RIVALS, TRIALS, choose_threads
+
+    timed = RIVALS[name]()
+    ready["threads"] = choose_threads(TRIALS[name]() if name in TRIALS else timed)
+  print(json.dumps(ready), flush=True)
+  for _ in sys.stdin:
     started = time.perf_counter()
     timed()
     print(time.perf_counter() - started, flush=True)
-    if not sys.stdin.readline():
-      break
 
 
-def worker(side: str, row: str) -> subprocess.Popen:
-  command = [sys.executable, "-m", "experiments.speed.bench", "--worker", side, row]
-  return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ)
+class Worker:
+  """A worker process, ready to be asked for a call; `ready` is what it told of its preparation."""
+
+  def __init__(self, side: Side):
+    command = [sys.executable, "-m", "experiments.speed.bench", "--worker", *side]
+    self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    self.ready = json.loads(self._line())
+
+  def _line(self) -> str:
+    line = self.process.stdout.readline()
+    if not line:
+      raise RuntimeError(f"{' '.join(self.process.args)} ended early")
+    return line
+
+  def seconds(self) -> float:
+    self.process.stdin.write("\n")
+    self.process.stdin.flush()
+    return float(self._line())
 
 
-def ask(process: subprocess.Popen) -> float:
-  process.stdin.write("\n")
-  process.stdin.flush()
-  return float(process.stdout.readline())
+def sides(name: str) -> tuple[Side, Side]:
+  row = ROWS[name]
+  return ("ours", row.ours or name), ("rival", row.rival or name)
 
 
-def compare(row: str) -> dict:
-  """Seconds of both sides, a call each in turn, ROUNDS times."""
-  text, units, aim = ROWS[row]
-  sides = {side: worker(side, row) for side in ("ours", "rival")}
-  first = {side: float(process.stdout.readline()) for side, process in sides.items()}
-  times = {side: [] for side in sides}
-  for _ in range(ROUNDS):
-    for side, process in sides.items():
-      times[side].append(ask(process) / units)
-  for process in sides.values():
-    process.communicate()
-  ratios = sorted(a / b for a, b in zip(times["ours"], times["rival"], strict=True))
-  median = {side: statistics.median(values) for side, values in times.items()}
+def compare(names: list[str]) -> list[dict]:
+  """The rows of a group: seconds of all their sides, a call each in turn."""
+  workers, times = {}, {}
+  try:
+    for side in dict.fromkeys(side for name in names for side in sides(name)):
+      # One after the other: nobody compiles while another tries its threads.
+      workers[side], times[side] = Worker(side), []
+    for _ in range(ROWS[names[0]].rounds):
+      for side, worker in workers.items():
+        times[side].append(worker.seconds())
+  finally:
+    for worker in workers.values():
+      worker.process.communicate()
+  return [result(name, workers, times) for name in names]
+
+
+def result(name: str, workers: dict[Side, Worker], times: dict[Side, list[float]]) -> dict:
+  """A row's medians and the spread of its ratios: without the extremes, where there are five or more."""
+  (ours, rival), row = sides(name), ROWS[name]
+  ratios = sorted(a / b for a, b in zip(times[ours], times[rival], strict=True))
+  inner = ratios[1:-1] if len(ratios) >= 5 else ratios
+  median = {side: statistics.median(times[side]) for side in (ours, rival)}
+  compiling = workers[ours].ready["first_seconds"] - median[ours]
   return {
-    "row": row, "what": text, "target": aim, "ratio": statistics.median(ratios),
-    "ratio_low": ratios[1], "ratio_high": ratios[-2], "ours_seconds": median["ours"],
-    "rival_seconds": median["rival"], "compile_seconds": first["ours"] - median["ours"] * units,
+    "row": name, "what": row.what, "target": row.aim, "rounds": row.rounds, "ratio": statistics.median(ratios),
+    "ratio_low": inner[0], "ratio_high": inner[-1], "ours_seconds": median[ours] / row.units,
+    "rival_seconds": median[rival] / row.units, "rival_threads": workers[rival].ready["threads"],
+    "compile_seconds": None if row.cold else compiling,
   }  # fmt: skip
 
 
@@ -74,9 +109,9 @@ def mnist_two() -> str:
   from asal_jax import InputError, data
 
   try:
-    splits = data.load("mnist", (5, 7))
+    splits = data.keep_classes(data.load_mnist(), (5, 7))
   except InputError as error:
-    print(f"max_entropy_mnist_two is left out: {error}", file=sys.stderr)
+    tell(f"the max entropy rows are left out: {error}")
     return ""
   path = pathlib.Path(tempfile.mkdtemp()) / "mnist_two.npz"
   arrays = {f"{name}_{k}": v for name in ("pool", "test") for k, v in getattr(splits, name)._asdict().items()}
@@ -84,41 +119,63 @@ def mnist_two() -> str:
   return str(path)
 
 
+def quantity(seconds: float) -> str:
+  return f"{1e3 * seconds:.3g} ms" if seconds < 1 else f"{seconds:.3g} s"
+
+
 def table(results: list[dict]) -> str:
   """The rows as Markdown."""
   lines = [
-    "| what | ours | rival | ratio (spread) | aim | compile s |",
+    "| what | ours | rival (threads) | ratio (spread) | aim | compile s |",
     "| --- | ---: | ---: | ---: | ---: | ---: |",
   ]
   for r in results:
-    spread = f"{r['ratio']:.2f} ({r['ratio_low']:.2f} to {r['ratio_high']:.2f})"
-    seconds = " | ".join(f"{1e3 * r[side]:.3g} ms" for side in ("ours_seconds", "rival_seconds"))
-    lines.append(f"| {r['what']} | {seconds} | {spread} | {r['target']} | {r['compile_seconds']:.1f} |")
+    cells = [
+      r["what"],
+      quantity(r["ours_seconds"]),
+      f"{quantity(r['rival_seconds'])} ({r.get('rival_threads', '?')})",
+      f"{r['ratio']:.2f} ({r['ratio_low']:.2f} to {r['ratio_high']:.2f})",
+      "-" if r["target"] is None else str(r["target"]),
+      "included" if r["compile_seconds"] is None else f"{r['compile_seconds']:.1f}",
+    ]
+    lines.append(f"| {' | '.join(cells)} |")
   return "\n".join(lines)
 
 
-def main(rows: list[str]) -> None:
-  from importlib import metadata
+def show() -> None:
+  """The table and the figure of the newest result of every row."""
+  from experiments.speed.figures import draw_ratios
 
-  from asal_jax.job import surroundings
-
-  rows = rows or list(ROWS)
-  if "max_entropy_mnist_two" in rows:
-    os.environ["BENCH_MNIST_TWO"] = mnist_two()
-    rows = [row for row in rows if row != "max_entropy_mnist_two" or os.environ["BENCH_MNIST_TWO"]]
-  about = surroundings()
-  about["versions"] |= {name: metadata.version(name) for name in ("torch", "faiss-cpu")}
-  results = []
-  for row in rows:
-    results.append(compare(row))
-    print(f"{row}: {results[-1]['ratio']:.3f}", file=sys.stderr, flush=True)
-    with (FOLDER / "results.jsonl").open("a") as file:
-      file.write(json.dumps(results[-1] | about) + "\n")
+  order = list(ROWS)
+  results = [r for r in newest(RESULTS, "row") if r["row"] in ROWS]
+  results.sort(key=lambda r: order.index(r["row"]))
+  draw_ratios(results, FOLDER / "ratios.png")
   print(table(results))
+
+
+def main(rows: list[str]) -> None:
+  """Times the rows, group by group, and writes each result as soon as it is there."""
+  rows = rows or list(ROWS)
+  if any(row.startswith("max_entropy") for row in rows):
+    os.environ["BENCH_MNIST_TWO"] = mnist_two()
+    if not os.environ["BENCH_MNIST_TWO"]:
+      rows = [row for row in rows if not row.startswith("max_entropy")]
+  about, groups = surroundings("torch", "faiss-cpu"), {}
+  for row in rows:
+    groups.setdefault(ROWS[row].group or row, []).append(row)
+  for group in groups.values():
+    started = time.perf_counter()
+    for r in compare(group):
+      append(RESULTS, r | about)
+      tell(f"{r['row']}: {r['ratio']:.3f}")
+    tell(f"  {time.perf_counter() - started:.0f} s")
+  show()
 
 
 if __name__ == "__main__":
   if sys.argv[1:2] == ["--worker"]:
     work(*sys.argv[2:])
+  elif sys.argv[1:] == ["--table"]:
+    show()
   else:
     main(sys.argv[1:])

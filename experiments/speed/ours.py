@@ -2,6 +2,8 @@
 
 import os
 import pathlib
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable
 
@@ -11,31 +13,34 @@ import numpy as np
 
 from asal_jax.autoencoder import make_autoencoder
 from asal_jax.checkpoint import committed
-from asal_jax.classifier import make_accuracy, make_classifier, make_fit, make_scorer
+from asal_jax.classifier import make_classifier, make_fit, make_scorer
+from asal_jax.comparison import Comparison
 from asal_jax.gan import make_gan
 from asal_jax.index import ExactIndex
 from asal_jax.journal import Journal
-from asal_jax.loop import Learner, run_strategy
-from asal_jax.oracle import make_oracle, start_set
+from asal_jax.oracle import start_set
 from asal_jax.rng import seed_keys
 from asal_jax.score import SCORES, entropy
-from asal_jax.strategy import World, make_query
+from asal_jax.strategy import World
 from asal_jax.synthesis import make_synthesis
 from asal_jax.train import make_chunk
-from configs import mnist_ten, mnist_two
+from asal_jax.types import Data, Splits
+from configs import celeba_hat, cifar_ten, mnist_ten, mnist_two
 from experiments.speed.rows import ROWS
 
-RANGE, SHAPE = (0.0, 1.0), (28, 28, 1)
+MNIST, CIFAR, CELEBA = (28, 28, 1), (32, 32, 3), (64, 64, 3)
+RANGE = (0.0, 1.0)
+ROOT = pathlib.Path(__file__).parent.parent.parent
 Timed = Callable[[], None]
 
 
-def random_images(n: int) -> jax.Array:
-  return jnp.asarray(np.random.default_rng(0).integers(0, 256, (n, *SHAPE), np.uint8))
+def random_images(n: int, shape: tuple[int, int, int] = MNIST) -> jax.Array:
+  return jnp.asarray(np.random.default_rng(0).integers(0, 256, (n, *shape), np.uint8))
 
 
-def training(maker, row: str) -> Timed:
+def training(maker, row: str, shape: tuple[int, int, int] = MNIST) -> Timed:
   """The row's iterations of a maker's step in one chunk, as train.py runs them."""
-  images, key, chunk = random_images(10_000), jax.random.key(0), make_chunk(maker.step)
+  images, key, chunk = random_images(10_000, shape), jax.random.key(0), make_chunk(maker.step)
   state = committed(jax.jit(maker.init)(key))
 
   def run() -> None:
@@ -46,31 +51,50 @@ def training(maker, row: str) -> Timed:
   return run
 
 
-def wgan_gp(width: int) -> Callable[[], Timed]:
+def gan_of(row: str):
+  """(GAN, image shape) of a row called wgan_gp_..."""
+  nets, width = row.split("_")[2:]
+  config, shape = {
+    "mnist": (mnist_two.get_config(), MNIST),
+    "cifar": (cifar_ten.get_config(), CIFAR),
+    "celeba": (celeba_hat.get_config(), CELEBA),
+  }[nets]
+  if width == "quarter":
+    config.gan.width, config.gan.critic_width = 16, 32
+  else:
+    config.gan.width = config.gan.critic_width = int(width)
+  return make_gan(config.gan, shape, tuple(config.data.pixel_range)), shape
+
+
+def wgan_gp(row: str) -> Callable[[], Timed]:
   def make() -> Timed:
-    config = mnist_two.get_config().gan
-    config.width = width
-    return training(make_gan(config, SHAPE, RANGE), f"wgan_gp_mnist_{width}")
+    gan, shape = gan_of(row)
+    return training(gan, row, shape)
 
   return make
 
 
 def autoencoder_mnist() -> Timed:
-  return training(make_autoencoder(mnist_two.get_config().autoencoder, SHAPE, RANGE), "autoencoder_mnist")
+  return training(make_autoencoder(mnist_two.get_config().autoencoder, MNIST, RANGE), "autoencoder_mnist")
 
 
-def lenet_step() -> Timed:
+def classifier_step(row: str, configs, shape: tuple[int, int, int], classes: int) -> Callable[[], Timed]:
   """One epoch of as many labels as the row's steps need."""
-  config = mnist_ten.get_config().classifier
-  config.epochs, labels = 1, ROWS["lenet_step"].units * config.batch_size
-  fit = make_fit(make_classifier(config, SHAPE, 10), config, RANGE)
-  images, keys = random_images(10_000), seed_keys((0,))
-  ids = np.arange(labels, dtype=np.int32)[None]
-  return lambda: jax.block_until_ready(fit(keys, 0, images, ids, ids % 10, np.int32(labels)))
+
+  def make() -> Timed:
+    config = configs.get_config()
+    config.classifier.epochs, labels = 1, ROWS[row].units * config.classifier.batch_size
+    classifier = make_classifier(config.classifier, shape, classes)
+    fit = make_fit(classifier, config.classifier, tuple(config.data.pixel_range))
+    images, keys = random_images(10_000, shape), seed_keys((0,))
+    ids = np.arange(labels, dtype=np.int32)[None]
+    return lambda: jax.block_until_ready(fit(keys, 0, images, ids, ids % classes, np.int32(labels)))
+
+  return make
 
 
 def score_pool_lenet() -> Timed:
-  classifier = make_classifier(mnist_ten.get_config().classifier, SHAPE, 10)
+  classifier = make_classifier(mnist_ten.get_config().classifier, MNIST, 10)
   params, images = jax.vmap(classifier.init)(seed_keys((0,))), random_images(50_000)
   scorer = make_scorer(classifier, entropy, RANGE)
   return lambda: jax.block_until_ready(scorer.pool(params, images))
@@ -78,31 +102,60 @@ def score_pool_lenet() -> Timed:
 
 def synthesis_mnist_16() -> Timed:
   config = mnist_two.get_config("small")
-  gan, keys = make_gan(config.gan, SHAPE, RANGE), seed_keys((0, 1, 2, 3, 4))
-  classifier = make_classifier(config.classifier, SHAPE, 2)
+  gan, keys = make_gan(config.gan, MNIST, RANGE), seed_keys((0, 1, 2, 3, 4))
+  classifier = make_classifier(config.classifier, MNIST, 2)
   params, generator = jax.vmap(classifier.init)(keys), jax.jit(gan.init)(jax.random.key(0)).generator
   ascend = make_synthesis(config.synthesis, gan, classifier, entropy, 10)
   return lambda: jax.block_until_ready(ascend(keys, 1, generator, params))
 
 
 def max_entropy_mnist_two() -> Timed:
-  """The loop of a real run, journal on disk included; the arrays are those of BENCH_MNIST_TWO (an .npz)."""
-  config, data = mnist_two.get_config(), np.load(os.environ["BENCH_MNIST_TWO"])
-  classifier, keys = make_classifier(config.classifier, SHAPE, 2), seed_keys(tuple(config.seeds))
-  labels, oracle = data["pool_labels"], make_oracle(data["pool_labels"])
+  """All cycles of a real run, journal on disk included; the arrays are those of BENCH_MNIST_TWO (an .npz)."""
+  config, arrays = mnist_two.get_config(), np.load(os.environ["BENCH_MNIST_TWO"])
+  pool, test = (Data(arrays[f"{part}_images"], arrays[f"{part}_labels"]) for part in ("pool", "test"))
+  classifier = make_classifier(config.classifier, MNIST, 2)
   scorers = {name: make_scorer(classifier, score, RANGE) for name, score in SCORES.items()}
-  world = World(jnp.asarray(data["pool_images"]), scorers, None, {})
-  fit, accuracy = make_fit(classifier, config.classifier, RANGE), make_accuracy(classifier, RANGE)
-  learner = Learner(fit, accuracy, jnp.asarray(data["test_images"]), jnp.asarray(data["test_labels"]), 2)
-  query = make_query("entropy", config, world)
+  world = World(jnp.asarray(pool.images), scorers, None, {})
+
+  with tempfile.TemporaryDirectory() as folder:
+    # Kept for all calls, with a new journal each: its learner is compiled once.
+    comparison = Comparison(
+      config, Splits(pool, test, ("5", "7")), classifier, world, no_judge, pathlib.Path(folder)
+    )
 
   def run() -> None:
-    start = np.stack([start_set(key, labels, config.loop.start, 2) for key in keys])
+    comparison.start = np.stack(
+      [start_set(key, pool.labels, config.loop.start, 2) for key in comparison.keys]
+    )
     with tempfile.TemporaryDirectory() as folder:
-      journal = Journal(pathlib.Path(folder), config.seeds)
-      run_strategy("entropy", query, config, start, keys, world, learner, oracle, journal)
+      comparison.journal = Journal(pathlib.Path(folder), config.seeds)
+      comparison.run("entropy")
 
   return run
+
+
+def no_judge():
+  raise NotImplementedError("max entropy needs no judge")
+
+
+def max_entropy_process(fresh: bool) -> Callable[[], Timed]:
+  """The command as users start it: data by TFDS, results and figures; `fresh` with an empty cache every time."""
+
+  def make() -> Timed:
+    kept = tempfile.TemporaryDirectory()
+
+    def run() -> None:
+      with tempfile.TemporaryDirectory() as folder:
+        arguments = ["--config=configs/mnist_two.py", "--config.strategies=('entropy',)"]
+        arguments += [f"--workdir={folder}/run", f"--cache={folder if fresh else kept.name}/cache"]
+        command = [sys.executable, "-m", "asal_jax.main", *arguments]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        if done.returncode:
+          raise RuntimeError(done.stderr)
+
+    return run
+
+  return make
 
 
 def exact_search(n: int) -> Callable[[], Timed]:
@@ -116,14 +169,15 @@ def exact_search(n: int) -> Callable[[], Timed]:
 
 
 OURS: dict[str, Callable[[], Timed]] = {
-  "wgan_gp_mnist_16": wgan_gp(16),
-  "wgan_gp_mnist_32": wgan_gp(32),
-  "wgan_gp_mnist_64": wgan_gp(64),
+  **{row: wgan_gp(row) for row in ROWS if row.startswith("wgan_gp_")},
   "autoencoder_mnist": autoencoder_mnist,
-  "lenet_step": lenet_step,
+  "lenet_step": classifier_step("lenet_step", mnist_ten, MNIST, 10),
+  "celeba_step": classifier_step("celeba_step", celeba_hat, CELEBA, 2),
   "score_pool_lenet": score_pool_lenet,
   "synthesis_mnist_16": synthesis_mnist_16,
   "max_entropy_mnist_two": max_entropy_mnist_two,
+  "max_entropy_cold": max_entropy_process(fresh=True),
+  "max_entropy_second": max_entropy_process(fresh=False),
   "exact_search_1m": exact_search(1_000_000),
   "exact_search_4m": exact_search(4_000_000),
 }

@@ -4,23 +4,54 @@ from typing import NamedTuple
 
 
 class Row(NamedTuple):
-  """`units` iterations make one timed call; `aim` is the largest ratio of ours to the rival's that is aimed at."""
+  """`units` iterations make one timed call; `aim` is the largest ratio of ours to the rival's that is aimed at.
+
+  `ours` and `rival` name the makers, by default by the row's own name. Rows of one `group` are timed together, so
+  that a side which stands in several of them runs once a round. `cold`: every call of ours compiles anew.
+  """
 
   what: str
-  units: int
-  aim: float
+  units: int = 1
+  aim: float | None = None
+  rounds: int = 7
+  ours: str = ""
+  rival: str = ""
+  group: str = ""
+  cold: bool = False
 
 
-# The aim of max entropy was set against a rival that trains one seed after the other; ours here trains all at once.
+RUN = "MNIST two, max entropy, 5 seeds x 46 cycles"
+PROCESS = {"rounds": 5, "group": "max_entropy_process"}
+
 ROWS = {
   "wgan_gp_mnist_16": Row("WGAN-GP iteration, MNIST nets, width 16", 10, 0.75),
   "wgan_gp_mnist_32": Row("WGAN-GP iteration, MNIST nets, width 32", 5, 0.85),
   "wgan_gp_mnist_64": Row("WGAN-GP iteration, MNIST nets, width 64", 2, 0.75),
+  "wgan_gp_cifar_32": Row("WGAN-GP iteration, CIFAR nets, width 32", 2, 1.0),
+  "wgan_gp_celeba_quarter": Row("WGAN-GP iteration, CelebA nets, quarter width", 1, 1.0),
   "autoencoder_mnist": Row("auto-encoder step, MNIST, batch 100", 20, 1.0),
   "lenet_step": Row("LeNet-5 training step, batch 50", 50, 1.0),
+  "celeba_step": Row("CelebA classifier training step, batch 50", 10, 1.0),
   "score_pool_lenet": Row("entropy of 50,000 images, LeNet-5", 1, 1.0),
   "synthesis_mnist_16": Row("ascent, 5 seeds x 10 latents x 100 steps, width 16", 1, 0.6),
-  "max_entropy_mnist_two": Row("MNIST two, max entropy, 5 seeds x 46 cycles, warm", 1, 0.04),
+  "max_entropy_mnist_two": Row(f"{RUN}, warm; rival: all seeds at once"),
+  "max_entropy_in_turn": Row(
+    f"{RUN}, warm; rival: seed after seed", aim=0.04, rounds=5, ours="max_entropy_mnist_two"
+  ),
+  "max_entropy_cold": Row(
+    f"{RUN}, first start; rival: seed after seed", aim=0.2, rival="process_in_turn", cold=True, **PROCESS
+  ),
+  "max_entropy_second": Row(
+    f"{RUN}, second start; rival: seed after seed", aim=0.12, rival="process_in_turn", **PROCESS
+  ),
+  "max_entropy_cold_at_once": Row(
+    f"{RUN}, first start; rival: all at once",
+    ours="max_entropy_cold", rival="process_at_once", cold=True, **PROCESS,
+  ),
+  "max_entropy_second_at_once": Row(
+    f"{RUN}, second start; rival: all at once", ours="max_entropy_second", rival="process_at_once", **PROCESS
+  ),
   "exact_search_1m": Row("exact search, 10 queries, k = 10, 1M x 50", 1, 0.6),
   "exact_search_4m": Row("exact search, 10 queries, k = 10, 4M x 50", 1, 0.6),
-}
+}  # fmt: skip
+"""Rows that need MNIST are those called max_entropy_..."""
