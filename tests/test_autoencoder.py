@@ -1,4 +1,6 @@
-"""The auto-encoder: its loss and update against the formulas, codes, range, and that it learns."""
+"""The auto-encoder: its loss and update against the formulas, running statistics, range, and that it learns."""
+
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -7,6 +9,10 @@ import optax
 import pytest
 
 from asal_jax.autoencoder import make_autoencoder
+from asal_jax.networks import layers
+from asal_jax.networks.autoencoders import AUTOENCODERS
+from asal_jax.networks.layers import Conv
+from asal_jax.networks.plain import pyramid
 from asal_jax.rng import stream
 from configs.base import get_config
 
@@ -23,58 +29,91 @@ def images():
   return jnp.asarray(np.round(255 * blobs).astype(np.uint8)[..., None])
 
 
+@pytest.fixture(autouse=True)
+def native(monkeypatch):
+  """XLA's convolutions, which compile fastest; `test_layers` holds the others to them."""
+  monkeypatch.setattr(layers, "_native", lambda: True)
+
+
 def settings(**overrides):
   config = get_config().autoencoder
   config.update({"batch_size": 10, **overrides})
   return config
 
 
-@pytest.fixture(scope="module")
-def autoencoder():
-  return make_autoencoder(settings(), SHAPE, RANGE)
+@functools.cache
+def iteration(name):
+  """(state before, state after, metrics) of one iteration."""
+  autoencoder = make_autoencoder(settings(network=name), SHAPE, RANGE)
+  before = jax.jit(autoencoder.init)(jax.random.key(0))
+  return before, *jax.jit(autoencoder.step)(before, jax.random.key(2), images())
 
 
-def test_codes_and_reconstructions(autoencoder):
-  params = jax.jit(autoencoder.init)(jax.random.key(0)).params
-  x = jax.random.normal(jax.random.key(1), (5, *SHAPE))
-  encode = jax.jit(autoencoder.encode)
-  codes = encode(params, x)
-  assert codes.shape == (5, 16)
-  # Row by row.
-  np.testing.assert_allclose(encode(params, x[3:4]), codes[3:4], atol=1e-6)
-  # The range of the pixels is not the nets' affair.
-  unit = make_autoencoder(settings(), SHAPE, (0.0, 1.0))
-  wide, narrow = (jax.jit(a.reconstruct)(params, x) for a in (autoencoder, unit))
-  assert wide.shape == x.shape
-  np.testing.assert_allclose(wide, 2 * narrow - 1, atol=1e-5)
+def batch():
+  rows = jax.random.randint(stream(jax.random.key(2), "batch"), (10,), 0, 30)
+  return images()[rows] / 127.5 - 1
 
 
-def test_step_is_adam_on_the_mean_squared_error(autoencoder):
-  before, key = jax.jit(autoencoder.init)(jax.random.key(0)), jax.random.key(2)
-  after, metrics = jax.jit(autoencoder.step)(before, key, images())
-  rows = jax.random.randint(stream(key, "batch"), (10,), 0, 30)
-  batch = images()[rows] / 127.5 - 1
+@pytest.mark.parametrize("name", AUTOENCODERS)
+def test_step_is_adam_on_the_mean_squared_error(name):
+  before, after, metrics = iteration(name)
+  network, x = AUTOENCODERS[name](pyramid(8, 8), 1, 4), batch()
 
   def loss(params):
-    return jnp.sum((autoencoder.reconstruct(params, batch) - batch) ** 2) / batch.size
+    unit, _ = network.apply({**before.variables, "params": params}, x, train=True, mutable=["batch_stats"])
+    return jnp.sum((2 * unit - 1 - x) ** 2) / x.size
 
-  value, gradient = jax.jit(jax.value_and_grad(loss))(before.params)
+  params = before.variables["params"]
+  value, gradient = jax.jit(jax.value_and_grad(loss))(params)
   np.testing.assert_allclose(metrics["loss"], value, rtol=1e-5)
   adam = optax.adam(1e-3)
-  update, _ = adam.update(gradient, adam.init(before.params))
-  expected = optax.apply_updates(before.params, update)
-  for a, b in zip(jax.tree.leaves(after.params), jax.tree.leaves(expected), strict=True):
-    np.testing.assert_allclose(a, b, atol=2e-5)
+  # After one step Adam's first moment is a tenth of the gradient.
+  found = jax.tree.map(lambda m: 10 * m, optax.tree.get(after.optimizer, "mu"))
+  expected = optax.apply_updates(params, adam.update(found, adam.init(params))[0])
+  for pair in ((found, gradient), (after.variables["params"], expected)):
+    for a, b in zip(*map(jax.tree.leaves, pair), strict=True):
+      np.testing.assert_allclose(a, b, atol=2e-5)
 
 
-def test_every_seed_learns():
-  autoencoder = make_autoencoder(settings(learning_rate=1e-2), SHAPE, RANGE)
+@pytest.mark.parametrize("name", AUTOENCODERS)
+def test_fresh_auto_encoders_err_as_a_plain_image_does(name):
+  metrics, x = iteration(name)[-1], batch()
+  # Gray is 0 here; the plain net's unit values start near 0, which is black.
+  gray, black = np.mean(x**2), np.mean((x + 1) ** 2)
+  expected = black if name == "plain" else gray
+  assert 0.7 * expected < metrics["loss"] < 1.5 * expected
+
+
+@pytest.mark.parametrize("name", ["cifar", "celeba"])
+def test_running_statistics(name):
+  before, after, _ = iteration(name)
+  # Of the first layer's outputs: a tenth replaces the old mean 0 and variance 1.
+  first = Conv(8, size=3) if name == "cifar" else Conv(8, stride=2)
+  params = {"params": before.variables["params"]["encoder_0"]}
+  y = np.asarray(jax.jit(first.apply)(params, batch()), float)
+  found = after.variables["batch_stats"]["encoder_norms_0"]
+  np.testing.assert_allclose(found["mean"], 0.1 * y.mean(axis=(0, 1, 2)), atol=1e-5)
+  np.testing.assert_allclose(found["var"], 0.9 + 0.1 * y.var(axis=(0, 1, 2)), atol=1e-5)
+
+
+def test_range_of_pixels_is_not_the_nets_affair():
+  x = jax.random.normal(jax.random.key(1), (5, *SHAPE))
+  wide, unit = (make_autoencoder(settings(), SHAPE, pixel_range) for pixel_range in (RANGE, (0.0, 1.0)))
+  variables = jax.jit(wide.init)(jax.random.key(0)).variables
+  both, narrow = (jax.jit(a.reconstruct)(variables, x) for a in (wide, unit))
+  assert both.shape == x.shape
+  np.testing.assert_allclose(both, 2 * narrow - 1, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", AUTOENCODERS)
+def test_every_seed_learns(name):
+  autoencoder = make_autoencoder(settings(network=name, learning_rate=1e-2), SHAPE, RANGE)
   step = jax.jit(jax.vmap(autoencoder.step, (0, 0, None)))
   state, pool = jax.jit(jax.vmap(autoencoder.init))(jax.random.split(jax.random.key(0), 4)), images()
-  for i in range(300):
+  for i in range(100):
     state, _ = step(state, jax.random.split(jax.random.key(i), 4), pool)
   x = pool / 127.5 - 1
-  rebuilt = jax.jit(jax.vmap(autoencoder.reconstruct, (0, None)))(state.params, x)
+  rebuilt = jax.jit(jax.vmap(autoencoder.reconstruct, (0, None)))(state.variables, x)
   # The best constant image leaves the variance.
   variance = np.mean((x - x.mean(axis=0)[None]) ** 2)
   assert np.all(np.mean((rebuilt - x[None]) ** 2, axis=(1, 2, 3, 4)) < 0.25 * variance)

@@ -15,6 +15,7 @@ from asal_jax.config import (
   validate_choice,
   validate_classes,
   validate_for_data,
+  validate_sources,
 )
 from asal_jax.data import DATA_SETS
 from configs import base
@@ -212,3 +213,38 @@ def test_names_outside_the_grammar(name):
 def test_feature_sets():
   assert feature_sets(("random", "supervised")) == ()
   assert feature_sets(("asal_critic", "asal_pixels_rescore3", "asal_critic_rescore3")) == ("pixels", "critic")
+
+
+@pytest.mark.parametrize(
+  ("field", "value"),
+  [
+    ("data.test_set", "svhn"),
+    ("data.pool_class_fractions", (0.5, 0.0)),
+    ("data.pool_class_fractions", (1.1, 1.0)),
+    ("data.pool_class_fractions", (0.5, float("nan"))),
+  ],
+)
+def test_impossible_values_of_the_data_are_named(field, value):
+  with pytest.raises(InputError, match=f"^{field}: found "):
+    validate(changed(field, value))
+
+
+def test_shares_are_one_for_each_kept_class():
+  config = changed("data.pool_class_fractions", (0.1, 1))
+  validate(config)
+  validate_classes(config, 2)
+  with pytest.raises(InputError, match=r"^data.pool_class_fractions: found .*one for each of 10 classes"):
+    validate_classes(config, 10)
+  config.data.classes = (5, 7)
+  validate_classes(config, 10)
+
+
+def test_usps_is_for_ten_digits_and_a_folder_for_celeb_a():
+  usps, folder = changed("data.test_set", "usps"), changed("data.folder", "somewhere")
+  validate_sources(usps, 10, (28, 28, 1), named=True)
+  for classes, shape in ((2, (28, 28, 1)), (10, (32, 32, 3))):
+    with pytest.raises(InputError, match=f"^data.test_set: .* {classes} classes of {shape[0]}x"):
+      validate_sources(usps, classes, shape, named=False)
+  with pytest.raises(InputError, match=r"^data.folder: found 'somewhere'; it stands in for celeb_a"):
+    validate_sources(folder, 10, (28, 28, 1), named=True)
+  validate_sources(folder, 10, (28, 28, 1), named=False)

@@ -1,13 +1,24 @@
 """Data sets: sizes, the split, relabelling, and what a user is told."""
 
-import importlib.util
+import pathlib
 
 import numpy as np
 import pytest
+import tiny
 from sklearn.datasets import load_digits as sklearn_digits
 
-from asal_jax import Data, InputError
-from asal_jax.data import DATA_SETS, check_data, keep_classes, load, load_digits, load_mnist, read_tfds, split
+from asal_jax import Data, InputError, Splits, job
+from asal_jax.data import (
+  DATA_SETS,
+  check_data,
+  keep_classes,
+  keep_fractions,
+  load,
+  load_cifar10,
+  load_digits,
+  load_mnist,
+  split,
+)
 
 # Samples of each digit in the original files (LeCun, Cortes, Burges).
 MNIST_TRAIN = [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
@@ -72,7 +83,65 @@ def test_keep_classes():
     assert numbers(after) == [i for i in numbers(before) if i % 4 in (1, 3)]
     np.testing.assert_array_equal(after.labels, [{3: 0, 1: 1}[i % 4] for i in numbers(after)])
     check_data("kept", after)
+  # Nothing is copied where nothing changes.
   assert keep_classes(splits, ()) is splits
+  assert keep_classes(splits, (0, 1, 2, 3)) is splits
+  assert keep_classes(splits, (1, 0, 2, 3)).class_names == ("b", "a", "c", "d")
+
+
+def test_keep_fractions():
+  splits = split(numbered(300))
+  pool = np.array(numbers(splits.pool))
+  rare = keep_fractions(splits, (0.1, 1.0, 0.5))
+  kept = np.array(numbers(rare.pool))
+  # Image i is of class i % 3.
+  np.testing.assert_array_equal(rare.pool.labels, kept % 3)
+  for label, fraction in enumerate((0.1, 1.0, 0.5)):
+    assert np.sum(kept % 3 == label) == round(fraction * np.sum(pool % 3 == label))
+  assert [i for i in pool if i in set(kept)] == kept.tolist()
+  assert rare.test is splits.test
+  assert rare.class_names == splits.class_names
+  assert numbers(keep_fractions(splits, (0.1, 1.0, 0.5)).pool) == kept.tolist()
+  # Not just the first of them.
+  assert kept[kept % 3 == 0].max() > np.median(pool)
+
+
+def test_shares_are_nested_and_classes_do_not_depend_on_each_other():
+  splits = split(numbered(300))
+  kept = [
+    set(numbers(keep_fractions(splits, fractions).pool)) for fractions in ((0.1, 0.2, 1.0), (0.3, 0.2, 0.4))
+  ]
+  parts = [[{i for i in ids if i % 3 == label} for label in range(3)] for ids in kept]
+  assert parts[0][0] < parts[1][0]
+  assert parts[0][1] == parts[1][1]
+  assert parts[0][2] > parts[1][2]
+
+
+def test_no_share_empties_a_class_and_no_shares_keep_all():
+  splits = split(numbered(30))
+  assert np.bincount(keep_fractions(splits, (1e-9, 1.0, 1e-9)).pool.labels).tolist()[::2] == [1, 1]
+  assert keep_fractions(splits, ()) is splits
+
+
+def test_a_run_takes_shares_of_the_kept_classes_of_own_arrays(tmp_path):
+  data = numbered(400, classes=4)
+  splits = Splits(data, data, ("a", "b", "c", "d"))
+  config = tiny.config(**{"data.classes": (2, 0), "data.pool_class_fractions": (0.25, 1.0)})
+  loaded = job.load(config, splits, tmp_path)
+  assert np.bincount(loaded.pool.labels).tolist() == [25, 100]
+  assert {i % 4 for i, label in zip(numbers(loaded.pool), loaded.pool.labels, strict=True) if label == 0} == {
+    2
+  }
+  assert np.bincount(loaded.test.labels).tolist() == [100, 100]
+
+
+def test_a_pool_too_small_after_its_shares_is_told_with_its_counts(tmp_path):
+  # The digits have 1,437 samples, enough for the budget, until shares are taken.
+  config = tiny.config(**{"data.pool_class_fractions": (0.01, 0.5)})
+  job.check(config, "all", known=True)
+  half = round(np.sum(load("digits").pool.labels == 8) / 2)
+  with pytest.raises(InputError, match=rf"^loop.start: .* needs 5 of each class, the pool has \[1, {half}\]"):
+    job.load(config, None, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -107,33 +176,23 @@ def test_mnist(tfds_data_dir):
   np.testing.assert_array_equal(np.bincount(two.test.labels), [892, 1_028])
 
 
-def test_a_data_set_that_is_not_there(tmp_path, monkeypatch):
-  # Told at once, before anything is downloaded.
-  from tensorflow_datasets.core.download import download_manager
-
-  def no_network(*_, **__):
-    raise AssertionError("the network was asked")
-
-  find_spec = importlib.util.find_spec
-  monkeypatch.setattr(
-    importlib.util, "find_spec", lambda name: None if name == "tensorflow" else find_spec(name)
+def test_cifar10(tfds_data_dir):
+  splits = load_cifar10()
+  assert splits.validation is None
+  for data, each in ((splits.pool, 5_000), (splits.test, 1_000)):
+    assert data.images.shape == (10 * each, 32, 32, 3)
+    check_data("cifar10", data)
+    assert np.bincount(data.labels).tolist() == [each] * 10
+  (names,) = pathlib.Path(tfds_data_dir).glob("cifar10/*/label.labels.txt")
+  assert list(splits.class_names) == names.read_text().split()
+  known = DATA_SETS["cifar10"]
+  assert (*splits.pool.images.shape, len(splits.class_names)) == (
+    known.pool,
+    *known.image_shape,
+    known.classes,
   )
-  monkeypatch.setattr(download_manager.DownloadManager, "download", no_network)
-  monkeypatch.setattr(download_manager.DownloadManager, "download_and_extract", no_network)
-  monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
-  with pytest.raises(InputError) as error:
-    read_tfds("mnist", ("train",))
-  message = str(error.value)
-  assert message.startswith(f"data.name: 'mnist' is not prepared in {tmp_path}")
-  assert "set TFDS_DATA_DIR to a folder that holds it" in message
-  assert "pip install tensorflow-cpu" in message
-  assert "\n" not in message
-
-
-def test_a_broken_data_set(tmp_path, monkeypatch):
-  monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
-  with pytest.raises(
-    InputError, match=r"^data.name: tensorflow-datasets can not read .*'no_such_set'.*\)"
-  ) as error:
-    read_tfds("no_such_set", ("train",))
-  assert "\n" not in str(error.value)
+  # The mean colour of the training images, as is widely quoted.
+  np.testing.assert_allclose(splits.pool.images.mean((0, 1, 2)) / 255, [0.4914, 0.4822, 0.4465], atol=1e-4)
+  two = keep_classes(splits, (1, 7))
+  assert two.class_names == ("automobile", "horse")
+  assert (len(two.pool.labels), len(two.test.labels)) == (10_000, 2_000)

@@ -70,6 +70,18 @@ def test_summary_figures_and_config_are_written(result):
   assert written["device"]["platform"] == jax.default_backend()
 
 
+def test_every_stage_has_a_line_of_what_it_cost(result):
+  lines = read_lines(result.workdir / "stages.jsonl")
+  made = [f"{what} {name}" for name in ("pixels", "autoencoder", "critic") for what in ("features", "index")]
+  made.insert(made.index("features autoencoder"), "autoencoder")
+  assert [line["stage"] for line in lines] == ["data", "gan", *made, *tiny.STRATEGIES, "report"]
+  assert all(line["seconds"] > 0 for line in lines)
+  cycles = [r for r in result.records if r["strategy"] == "asal_critic"]
+  # Seconds in the journal are a seed's.
+  spent = sum(r["train_seconds"] + (r["select_seconds"] or 0) for r in cycles)
+  assert next(line["seconds"] for line in lines if line["stage"] == "asal_critic") >= spent
+
+
 def test_another_workdir_with_the_same_cache_repeats_every_number(result, tmp_path):
   again = asal_jax.run(tiny.config(), workdir=tmp_path, cache=result.workdir / "cache", stage="cycles")
   assert tiny.without_seconds(again.records) == tiny.without_seconds(result.records)
@@ -89,7 +101,7 @@ def test_without_asal_no_gan_is_trained(tmp_path):
 
 
 def test_stages_say_which_one_is_missing(tmp_path):
-  config = tiny.config()
+  config = tiny.config(**tiny.QUICK_GAN, **{"gan.looks": 0})
   with pytest.raises(InputError, match=r"run --stage=gan first"):
     asal_jax.run(config, workdir=tmp_path, stage="features")
   assert asal_jax.run(config, workdir=tmp_path, stage="gan") is None
@@ -112,7 +124,10 @@ def test_workdir_of_another_config_is_refused_before_any_work(tmp_path):
     ({"loop.per_cycle": 0}, "loop.per_cycle: found 0"),
     ({"strategies": ("entropie",)}, "did you mean 'entropy'"),
     ({"data.classes": (3, 10)}, r"data.classes: found \(3, 10\); needed are distinct labels of 0..9"),
-    ({"data.name": "mnits"}, "data.name: found 'mnits'; allowed are digits, mnist, did you mean 'mnist'"),
+    (
+      {"data.name": "mnits"},
+      "data.name: found 'mnits'; allowed are digits, mnist, cifar10, celeb_a, did you mean 'mnist'",
+    ),
     ({"loop.budget": 24}, "use 20 or 25"),
   ],
 )
@@ -154,7 +169,7 @@ def test_a_pool_can_be_used_up_to_the_last_sample(tmp_path):
   pool = data.load("digits", (3, 8)).pool
   small = asal_jax.Splits(asal_jax.Data(pool.images[:37], pool.labels[:37]), pool, ("3", "8"))
   strategies = ("random", "entropy", "subpool", "asal_pixels_rescore20", "asal_critic")
-  overrides = {"data.classes": (), "loop.start": 2, "loop.budget": 37}
+  overrides = {"data.classes": (), "loop.start": 2, "loop.budget": 37, "gan.looks": 0, **tiny.QUICK_GAN}
   result = asal_jax.run(tiny.config(strategies=strategies, **overrides), small, workdir=tmp_path)
   final = [r for r in result.records if r["labels"] == 37]
   assert len(final) == len(strategies) * 2

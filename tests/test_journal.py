@@ -5,21 +5,57 @@ import pytest
 
 from asal_jax.journal import Journal, read_lines
 
+IDS = np.arange(4).reshape(2, 2)
+
+
+def add_cycle(journal, cycle):
+  entropy, seconds = (None, None) if cycle == 0 else ([0.5, 0.25], 0.1)
+  selection = journal.selection("random", cycle, IDS, entropy, seconds)
+  journal.add_selection({**selection, "labels": [[0, 1], [0, -1]]})
+  counts = np.array([[1, 1], [1, 0]]) * (cycle + 1)
+  journal.add_metrics("random", cycle, 2 * (cycle + 1), [0.5, 0.75], counts, 0.2)
+
 
 def write_two_cycles(journal):
-  for cycle in range(2):
-    entropy = None if cycle == 0 else [0.5, 0.25]
-    journal.add_selection("random", cycle, np.arange(4).reshape(2, 2), entropy, None if cycle == 0 else 0.1)
-    journal.add_metrics("random", cycle, [0.5, 0.75], np.array([[1, 1], [2, 0]]) * (cycle + 1), 0.2)
+  add_cycle(journal, 0)
+  add_cycle(journal, 1)
 
 
 def test_lines_hold_what_was_added(tmp_path):
   write_two_cycles(Journal(tmp_path, (4, 5)))
-  last = json.loads((tmp_path / "metrics.jsonl").read_text().splitlines()[-1])
-  assert last == {
+  # The second seed had a sample rejected each cycle: it counts as asked for, and in no class.
+  assert json.loads((tmp_path / "metrics.jsonl").read_text().splitlines()[-1]) == {
     "strategy": "random", "seed": 5, "cycle": 1, "labels": 4, "test_accuracy": 0.75, "new_entropy": 0.25,
-    "label_counts": [4, 0], "train_seconds": 0.2, "select_seconds": 0.1,
+    "label_counts": [2, 0], "train_seconds": 0.2, "select_seconds": 0.1,
   }  # fmt: skip
+  assert json.loads((tmp_path / "selections.jsonl").read_text().splitlines()[-1]) == {
+    "strategy": "random", "cycle": 1, "ids": [[0, 1], [2, 3]], "labels": [[0, 1], [0, -1]],
+    "new_entropy": [0.5, 0.25], "select_seconds": 0.1,
+  }  # fmt: skip
+
+
+def test_a_selection_is_written_only_when_added(tmp_path):
+  journal = Journal(tmp_path, (4, 5))
+  selection = journal.selection("gaal_file", 1, None, None, None)
+  assert (selection["ids"], selection["labels"], selection["new_entropy"]) == (None, None, [None, None])
+  assert not journal.selections
+  assert not read_lines(journal.selections_path)
+  assert journal.add_selection(selection) is selection
+  assert Journal(tmp_path, (4, 5)).selections == {("gaal_file", 1): selection}
+
+
+def test_labels_given_later_take_their_selection_s_place(tmp_path):
+  journal = Journal(tmp_path, (4, 5))
+  add_cycle(journal, 0)
+  asked = journal.add_selection(journal.selection("random", 1, IDS, [0.5, 0.25], 0.1))
+  again = Journal(tmp_path, (4, 5))
+  assert again.selections["random", 1] == asked
+  labelled = again.add_selection({**asked, "labels": [[1, 1], [0, -1]]})
+  again.add_selection({**again.selections["random", 0], "cycle": 2})
+  lines = read_lines(journal.selections_path)
+  assert [line["cycle"] for line in lines] == [0, 1, 2]
+  assert lines[1] == labelled
+  assert lines == list(again.selections.values()) == list(Journal(tmp_path, (4, 5)).selections.values())
 
 
 def test_whole_cycles_are_kept_and_torn_ones_dropped(tmp_path):

@@ -46,7 +46,10 @@ def test_command_runs_and_prints_table_and_figures(tmp_path):
     (("--config=configs/digits.py", "--stage=gna"), "--stage: found 'gna'; allowed are gan"),
     (("--config=configs/digits.py", "--config.gan.iteratoins=5"), "iteratoins"),
     (("--config=configs/digit.py",), "configs/digit.py"),
-    (("--config=configs/mnist_two.py:smal",), "found 'smal'; allowed is 'small'"),
+    (
+      ("--config=configs/mnist_two.py:smal",),
+      "found 'smal'; allowed are small, gan=wgan_gp|dcgan, score=entropy|min_distance",
+    ),
   ],
 )
 def test_mistakes_get_one_clear_line(tmp_path, arguments, message):

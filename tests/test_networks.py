@@ -1,42 +1,89 @@
-"""Parameter counts and shapes of the paper's networks."""
-
-import itertools
-import math
+"""Parameter counts by the layer lists of the paper, shapes layer by layer, dropout, classifiers and plain GANs."""
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
+from shapes import conv, convolutions, describe, layer_shapes, linear, normal, outputs
 
-from asal_jax.networks.classifiers import LeNet5, Linear
-from asal_jax.networks.plain import AutoEncoder, Critic, Generator, pyramid
+from asal_jax.networks.classifiers import AllCNN, CelebACNN, Linear, lenet5, lenet_20_50_500
+from asal_jax.networks.plain import Critic, Generator, pyramid
 
-
-def describe(network, *shape, **method):
-  """(number of parameters, output shape) without computing anything."""
-  outputs, params = jax.eval_shape(
-    lambda x: network.init_with_output(jax.random.key(0), x, **method), jnp.zeros(shape)
-  )
-  return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(params)), outputs.shape
-
-
-def normal(seed, *shape):
-  return jnp.asarray(np.random.default_rng(seed).normal(size=shape), jnp.float32)
-
-
-def outputs(network, x):
-  """What the network makes of x with normal weights, large enough to saturate it."""
-  params = jax.eval_shape(network.init, jax.random.key(0), x)
-  leaves, tree = jax.tree.flatten(params)
-  return jax.jit(network.apply)(tree.unflatten(normal(i, *p.shape) for i, p in enumerate(leaves)), x)
+CELEBA = conv(3, 3, 16) + conv(3, 16, 32) + conv(3, 32, 64) + linear(4_096, 1_024) + linear(1_024, 1)
+ALL_CNN = (
+  conv(3, 3, 96) + 2 * conv(3, 96, 96) + conv(3, 96, 192) + 3 * conv(3, 192, 192) + conv(1, 192, 192)
+  + conv(1, 192, 10)
+)  # fmt: skip
 
 
 @pytest.mark.parametrize(
-  ("network", "count"),
-  [(Linear(1), 785), (Linear(10), 7_850), (LeNet5(10), 61_706)],
+  ("network", "size", "count", "told"),
+  [
+    (Linear(1), (28, 28, 1), linear(784, 1), 785),
+    (Linear(10), (28, 28, 1), linear(784, 10), 7_850),
+    (Linear(1), (32, 32, 3), linear(3_072, 1), 3_073),
+    (
+      lenet5(10), (28, 28, 1),
+      conv(5, 1, 6) + conv(5, 6, 16) + linear(400, 120) + linear(120, 84) + linear(84, 10), 61_706,
+    ),
+    (
+      lenet_20_50_500(10), (28, 28, 1),
+      conv(5, 1, 20) + conv(5, 20, 50) + linear(800, 500) + linear(500, 10), 431_080,
+    ),
+    (AllCNN(10), (32, 32, 3), ALL_CNN, 1_369_738),
+    (CelebACNN(1), (64, 64, 3), CELEBA, 4_219_937),
+  ],
+)  # fmt: skip
+def test_classifiers(network, size, count, told):
+  # The layers by hand, and the sum that the literature tells.
+  assert count == told
+  assert describe(network, 3, *size) == (count, (3, network.outputs))
+
+
+@pytest.mark.parametrize(
+  ("network", "size", "convolved"),
+  [
+    (lenet5(10), (28, 28, 1), [(28, 28, 6), (10, 10, 16)]),
+    (lenet_20_50_500(10), (28, 28, 1), [(24, 24, 20), (8, 8, 50)]),
+    (
+      AllCNN(10), (32, 32, 3),
+      [*[(32, 32, 96)] * 2, (16, 16, 96), *[(16, 16, 192)] * 2, (8, 8, 192), *[(6, 6, 192)] * 2, (6, 6, 10)],
+    ),
+    (CelebACNN(1), (64, 64, 3), [(64, 64, 16), (32, 32, 32), (16, 16, 64)]),
+  ],
+)  # fmt: skip
+def test_convolutions_of_classifiers(network, size, convolved):
+  assert layer_shapes(network, "Conv", 3, *size) == [(3, *shape) for shape in convolved]
+
+
+def dropped(network, x, inputs, outputs):
+  """The share of non-zero values that a dropout layer sets to zero, and by how much it scales the others."""
+  variables = jax.jit(network.init)(jax.random.key(0), x)
+  _, found = jax.jit(
+    lambda variables, key: network.apply(
+      variables, x, train=True, rngs={"dropout": key}, capture_intermediates=True, mutable=["intermediates"]
+    )
+  )(variables, jax.random.key(1))
+  layers = found["intermediates"]
+  before = x if inputs is None else jax.nn.relu(layers[inputs]["__call__"][0])
+  before, after = np.asarray(before), np.asarray(layers[outputs]["__call__"][0])
+  seen, kept = before != 0, after != 0
+  return np.mean(~kept[seen]), after[seen & kept] / before[seen & kept]
+
+
+@pytest.mark.parametrize(
+  ("network", "inputs", "outputs", "rate"),
+  [
+    (AllCNN(3), None, "Dropout_0", 0.2),
+    (AllCNN(3), "Conv_2", "Dropout_1", 0.5),
+    (AllCNN(3), "Conv_5", "Dropout_2", 0.5),
+    (CelebACNN(1), "Dense_0", "Dropout_0", 0.5),
+  ],
 )
-def test_classifiers(network, count):
-  assert describe(network, 3, 28, 28, 1) == (count, (3, network.outputs))
+def test_dropout_rates(network, inputs, outputs, rate):
+  share, scale = dropped(network, normal(0, 8, 12, 12, 3), inputs, outputs)
+  # At least 1,500 values: four standard errors.
+  assert abs(share - rate) < 0.05
+  np.testing.assert_allclose(scale, 1 / (1 - rate), rtol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -55,41 +102,57 @@ def test_pyramid(size, sizes):
   assert pyramid(*size) == sizes
 
 
-def test_gan_of_mnist():
-  sizes = pyramid(28, 28)
-  linear = 128 * 4_096 + 4_096
-  deconvolutions = (25 * 256 * 128 + 128) + (25 * 128 * 64 + 64) + (25 * 64 + 1)
-  assert describe(Generator(sizes, 64, 1), 3, 128) == (linear + deconvolutions, (3, 28, 28, 1))
-  convolutions = (25 * 1 * 64 + 64) + (25 * 64 * 128 + 128) + (25 * 128 * 256 + 256)
-  assert describe(Critic(3, 64), 3, 28, 28, 1) == (convolutions + 4_096 + 1, (3,))
-  # The discriminator features are what goes into the linear layer.
-  assert describe(Critic(3, 64), 3, 28, 28, 1, method="features")[1] == (3, 4_096)
-
-
 @pytest.mark.parametrize(
-  ("size", "channels", "code_channels", "code"),
-  [((28, 28), 1, 4, 64), ((28, 28), 1, 12, 192), ((8, 8), 1, 4, 16), ((28, 20), 3, 4, 48)],
+  ("side", "channels", "width", "critic_width", "norms", "generated", "judged"),
+  [
+    # MNIST and CIFAR-10 (Gulrajani et al. 2017), CelebA (Table 1): maps of the generator and of the critic, the
+    # first of the generator's made by its linear layer. 8x8 is cropped to 7x7 in MNIST's.
+    (28, 1, 64, 64, False, [256, 128, 64], [64, 128, 256]),
+    (32, 3, 128, 128, True, [512, 256, 128], [128, 256, 512]),
+    (64, 3, 64, 128, True, [256, 256, 128, 64], [128, 256, 512, 512]),
+  ],
 )
-def test_autoencoder_codes(size, channels, code_channels, code):
-  network = AutoEncoder(pyramid(*size), channels, code_channels)
-  assert describe(network, 2, *size, channels, method="encode")[1] == (2, code)
-  count, shape = describe(network, 2, *size, channels)
-  assert shape == (2, *size, channels)
-  widths = [channels, *(code_channels * 2**i for i in reversed(range(len(pyramid(*size)) - 1)))]
-  weights = sum(25 * a * b for a, b in itertools.pairwise(widths))
-  # The decoder mirrors the encoder.
-  assert count == 2 * weights + sum(widths[1:]) + sum(widths[:-1])
+def test_plain_gans(side, channels, width, critic_width, norms, generated, judged):
+  sizes = pyramid(side, side)
+  generator = Generator(sizes, width, channels, norms)
+  first = linear(128, 16 * generated[0])
+  scales = 2 * sum(generated) if norms else 0
+  count = first + convolutions(5, [*generated, channels]) + scales
+  assert describe(generator, 3, 128) == (count, (3, side, side, channels))
+  doubled = [(3, 2 * h, 2 * w) for h, w in sizes[:-1]]
+  expected = [(*shape, n) for shape, n in zip(doubled, [*generated[1:], channels], strict=True)]
+  assert layer_shapes(generator, "ConvTranspose", 3, 128) == expected
+
+  critic, image = Critic(len(sizes) - 1, critic_width), (3, side, side, channels)
+  values = 16 * judged[-1]
+  count = convolutions(5, [channels, *judged]) + linear(values, 1)
+  assert describe(critic, *image) == (count, (3,))
+  # With batch norm every convolution but the first is normalised.
+  assert describe(Critic(len(sizes) - 1, critic_width, True), *image)[0] == count + 2 * sum(judged[1:])
+  expected = [(3, *size, n) for size, n in zip(sizes[-2::-1], judged, strict=True)]
+  assert layer_shapes(critic, "convolutions", *image) == expected
+  # The discriminator features are what goes into the linear layer.
+  assert describe(critic, *image, method="features")[1] == (3, values)
 
 
-@pytest.mark.parametrize("size", [(28, 28), (8, 8), (32, 32), (13, 6)])
-def test_shapes_and_range_of_images(size):
+@pytest.mark.parametrize(("size", "norms"), [((28, 28), False), ((8, 8), True), ((13, 6), False)])
+def test_shapes_and_range_of_images(size, norms):
   sizes = pyramid(*size)
-  images = outputs(Generator(sizes, 2, 3), normal(0, 5, 7))
+  images = outputs(Generator(sizes, 2, 3, norms), normal(0, 5, 7))
   assert images.shape == (5, *size, 3)
   assert 0 <= images.min() < 0.4
   assert 0.6 < images.max() <= 1
-  assert outputs(AutoEncoder(sizes, 3, 2), images).shape == images.shape
-  assert outputs(Critic(len(sizes) - 1, 2), images).shape == (5,)
+  assert outputs(Critic(len(sizes) - 1, 2, norms), images).shape == (5,)
+
+
+def test_a_slope_of_two_is_tanh():
+  sizes, z = pyramid(8, 8), normal(0, 5, 7)
+  steep, plain = (outputs(Generator(sizes, 2, 1, slope=slope), z) for slope in (2.0, 1.0))
+  # Both see the same weights: 2 sigmoid(2 x) - 1 = tanh(x), x = logit of sigmoid(x).
+  x = np.log(plain / (1 - plain))
+  inside = np.abs(x) < 5
+  assert inside.sum() > 50
+  np.testing.assert_allclose((2 * steep - 1)[inside], np.tanh(x)[inside], atol=1e-4)
 
 
 def test_linear_is_a_matrix_product():

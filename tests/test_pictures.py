@@ -87,8 +87,9 @@ def test_matches_tells_a_row_that_does_not_fit(tmp_path, change, message):
 
 
 @pytest.mark.parametrize(("n", "more", "h", "c"), [(1, 1, 28, 1), (64, 50, 8, 1), (9, 16, 64, 3)])
-def test_samples_has_random_at_the_left(tmp_path, n, more, h, c):
-  pictures.samples(flat([90] * n, h, h, c), flat([170] * more, h, h, c), tmp_path / "s.png", "WGAN-GP")
+def test_grids_stand_in_the_order_given(tmp_path, n, more, h, c):
+  pages = {"random": flat([90] * n, h, h, c), "uncertain": flat([170] * more, h, h, c)}
+  pictures.grids(pages, tmp_path / "s.png", "WGAN-GP")
   pixels = load(tmp_path / "s.png")
   left, right = (np.median(level(pixels, value), axis=0) for value in (90, 170))
   assert left[1] < pixels.shape[1] / 2 < right[1]
@@ -97,9 +98,26 @@ def test_samples_has_random_at_the_left(tmp_path, n, more, h, c):
   assert scale >= 1
 
 
+def test_grids_may_be_one_or_more(tmp_path):
+  pictures.grids({"one": flat([90] * 64, 8, 8, 1)}, tmp_path / "one.png", "t")
+  load(tmp_path / "one.png")
+  pages = {str(value): flat([value] * n, 8, 8, 3) for value, n in ((90, 4), (130, 2), (170, 3))}
+  pictures.grids(pages, tmp_path / "three.png", "t")
+  middles = [
+    np.median(level(load(tmp_path / "three.png"), value), axis=0)[1].item() for value in (90, 130, 170)
+  ]
+  assert middles == sorted(middles)
+
+
+@pytest.mark.parametrize("pages", [{}, {"a": flat([1], 8, 8, 1), "b": flat([1], 9, 8, 1)}])
+def test_grids_of_other_than_one_shape_are_told(tmp_path, pages):
+  with pytest.raises(InputError, match="give one shape"):
+    pictures.grids(pages, tmp_path / "s.png", "t")
+
+
 def test_noise_that_does_not_compress_stays_below_the_limit(tmp_path):
   noise = np.random.default_rng(0).integers(0, 256, (49, 64, 64, 3), np.uint8)
-  pictures.samples(noise, noise, tmp_path / "s.png", "Noise")
+  pictures.grids({"a": noise, "b": noise}, tmp_path / "s.png", "Noise")
   load(tmp_path / "s.png")
 
 
@@ -108,4 +126,4 @@ def test_noise_that_does_not_compress_stays_below_the_limit(tmp_path):
 )
 def test_shapes_that_are_no_images_are_told(tmp_path, images):
   with pytest.raises(InputError, match="c of 1 or 3"):
-    pictures.samples(images, images, tmp_path / "s.png", "t")
+    pictures.grids({"a": images, "b": images}, tmp_path / "s.png", "t")

@@ -128,6 +128,24 @@ def test_labels_of_a_balanced_pool_has_one_mark(tmp_path, figures):
   assert len(figures[0].axes[0].get_lines()) == 11
 
 
+@pytest.mark.parametrize(
+  "shares", [{"pixels": 0.375, "autoencoder": None, "critic": 1.0}, {"critic": 0.0}, {"pixels": None}]
+)
+def test_agreement_draws_a_bar_of_each_share(tmp_path, figures, shares):
+  plots.agreement(shares, tmp_path / "a.png", "MNIST two")
+  load(tmp_path / "a.png")
+  axes = figures[0].axes[0]
+  given = [0.0 if share is None else share for share in shares.values()]
+  np.testing.assert_allclose([bar.get_width() for bar in axes.patches], np.multiply(100, given))
+  assert [label.get_text() for label in axes.get_yticklabels()] == list(shares)
+  names = [bar.get_y() + bar.get_height() / 2 for bar in axes.patches]
+  np.testing.assert_allclose(names, axes.get_yticks())
+  texts = ["none annotated" if share is None else f"{100 * share:.1f}" for share in shares.values()]
+  assert [text.get_text() for text in axes.texts] == texts
+  colours = [f"#{''.join(f'{round(255 * c):02X}' for c in bar.get_facecolor()[:3])}" for bar in axes.patches]
+  assert colours == [plots.style(f"asal_{name}")["color"] for name in shares]
+
+
 def test_labels_tells_a_wrong_number_of_classes(tmp_path):
   with pytest.raises(InputError, match=r"\[2, 3\] classes"):
     plots.labels(records(["random"]), [0.2, 0.3, 0.5], names(3), tmp_path / "l.png", "t")

@@ -7,8 +7,11 @@ import pytest
 
 from asal_jax import InputError
 from asal_jax.classifier import cross_entropy, make_scorer
+from asal_jax.comparison import make_world
 from asal_jax.features import FeatureSet, fit_pca, make_project, pixels, pool_features
+from asal_jax.gan import make_gan
 from asal_jax.index import ExactIndex
+from asal_jax.prepare import Preparation
 from asal_jax.rng import seed_keys
 from asal_jax.score import SCORES
 from asal_jax.strategy import Synthesis, World, best_first, draw_unlabelled, make_query
@@ -24,6 +27,7 @@ X = IMAGES.reshape(POOL, 9) / 255.0
 PARAMS = jnp.asarray(3 * RNG.normal(size=(SEEDS, 9, 1)), jnp.float32)
 DECODER = jnp.asarray(RNG.normal(size=(5, 9)), jnp.float32)
 LABELLED = RNG.random((SEEDS, POOL)) < 0.3
+LINEAR = Classifier(None, lambda w, x: (x.reshape(x.shape[0], -1) - 0.5) @ w, None, cross_entropy)
 NAMES = ("random", "entropy", "min_distance", "subpool", "asal_pixels", "asal_pixels_rescore5")
 
 
@@ -36,8 +40,7 @@ def settings(**overrides):
 
 @pytest.fixture(scope="module")
 def world():
-  classifier = Classifier(None, lambda w, x: (x.reshape(x.shape[0], -1) - 0.5) @ w, cross_entropy)
-  gan = GAN(None, None, lambda p, z: jax.nn.sigmoid(z @ p).reshape(-1, 3, 3, 1), None, 5)
+  gan = GAN(None, None, lambda p, z: jax.nn.sigmoid(z @ p).reshape(-1, 3, 3, 1), None, None, 5)
   images = jnp.asarray(IMAGES)
   pca = fit_pca(pixels, (), images, 6, RANGE)
   project = make_project(pixels)
@@ -46,10 +49,10 @@ def world():
   ascended.ascent_steps, drawn.ascent_steps = 20, 0
   synthesis = Synthesis(
     gan.generate, DECODER,
-    ascended=make_synthesis(ascended, gan, classifier, SCORES["entropy"], BATCH),
-    random=make_synthesis(drawn, gan, classifier, SCORES["entropy"], BATCH),
+    ascended=make_synthesis(ascended, gan, LINEAR, SCORES["entropy"], BATCH),
+    random=make_synthesis(drawn, gan, LINEAR, SCORES["entropy"], BATCH),
   )  # fmt: skip
-  scorers = {name: make_scorer(classifier, score, RANGE) for name, score in SCORES.items()}
+  scorers = {name: make_scorer(LINEAR, score, RANGE) for name, score in SCORES.items()}
   return World(images, scorers, synthesis, {"pixels": FeatureSet(project, ((), pca), index)})
 
 
@@ -153,6 +156,36 @@ def test_the_last_samples_of_the_pool(world, name):
   labelled = np.ones((SEEDS, POOL), bool)
   np.put_along_axis(labelled, rest, False, axis=1)
   np.testing.assert_array_equal(np.sort(ask(world, name, labelled), axis=1), rest)
+
+
+class Prepared(Preparation):
+  """What `make_world` takes, of an untrained GAN with batch norm and pixels."""
+
+  def __init__(self, world):
+    config = settings().gan
+    config.update({"width": 4, "critic_width": 4, "latent_dim": 5, "batch_norm": "generator"})
+    gan = make_gan(config, (3, 3, 1), RANGE)
+    self.images, self.pixel_range = world.images, RANGE
+    self.gan = gan, jax.jit(gan.init)(jax.random.key(7))
+    self.feature_sets = world.feature_sets
+
+  def feature_set(self, name):
+    return self.feature_sets[name]
+
+
+def test_batch_statistics_couple_the_samples_of_a_seed_and_no_seeds(world):
+  config = settings(strategies=("asal_pixels",))
+  config.synthesis.update({"ascent_steps": 20, "batch_norm": "reference"})
+  normalised = make_world(config, Prepared(world), LINEAR)
+  query = make_query("asal_pixels", config, normalised)
+  alone = [query(seed_keys((s,)), 1, PARAMS[s : s + 1], LABELLED[s : s + 1])[0] for s in range(SEEDS)]
+  np.testing.assert_array_equal(query(KEYS, 1, PARAMS, LABELLED), alone)
+  generate, generator = jax.jit(normalised.synthesis.generate), normalised.synthesis.params
+  z = normalised.synthesis.ascended(KEYS, 1, generator, PARAMS)
+  images = generate(generator, z[0])
+  # Images do depend on those beside them: on the seed's own, and so on another's if it were in the batch.
+  assert np.abs(images[:2] - generate(generator, z[0, :2])).max() > 0.01
+  assert np.abs(images - generate(generator, z.reshape(-1, 5))[:BATCH]).max() > 0.01
 
 
 def test_asal_says_where_too_few_are_left(world):

@@ -20,16 +20,21 @@ def autoencoder():
   return make_autoencoder(config, (8, 8, 1), (0.0, 1.0))
 
 
-def run(autoencoder, folder, iterations=60, seed=0, checkpoint_every=20):
+def run(autoencoder, folder, iterations=60, seed=0, checkpoint_every=20, **looks):
   return train.train(
     "auto-encoder", autoencoder.init, autoencoder.step, IMAGES, iterations=iterations, seed=seed,
-    folder=folder, checkpoint_every=checkpoint_every,
+    folder=folder, checkpoint_every=checkpoint_every, **looks,
   )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def uninterrupted(autoencoder, tmp_path_factory):
   return run(autoencoder, tmp_path_factory.mktemp("whole") / "checkpoints")
+
+
+@pytest.fixture(scope="module")
+def short(autoencoder, tmp_path_factory):
+  return run(autoencoder, tmp_path_factory.mktemp("short") / "checkpoints", iterations=25)
 
 
 def check_same_bits(a, b):
@@ -64,8 +69,11 @@ def test_a_killed_run_resumes_to_the_same_bits(autoencoder, uninterrupted, tmp_p
   begun = []
   with monkeypatch.context() as patch:
     patch.setattr(train, "Progress", lambda *args, initial: begun.append(initial) or Progress(*args, initial))
-    check_same_bits(run(autoencoder, tmp_path), uninterrupted)
+    looks = []
+    resumed = run(autoencoder, tmp_path, look_every=7, look=lambda i, _: looks.append(i))
+    check_same_bits(resumed, uninterrupted)
   assert begun == [20]
+  assert looks == [21, 28, 35, 42, 49, 56, 60]
 
 
 def test_more_iterations_go_on_from_the_end(autoencoder, uninterrupted, tmp_path):
@@ -84,28 +92,86 @@ def test_a_finished_run_is_read(autoencoder, uninterrupted, tmp_path):
 
 def test_the_seed_matters(autoencoder, uninterrupted, tmp_path):
   other = run(autoencoder, tmp_path, seed=1)
-  leaves = zip(jax.tree.leaves(other.params), jax.tree.leaves(uninterrupted.params), strict=True)
+  leaves = zip(jax.tree.leaves(other.variables), jax.tree.leaves(uninterrupted.variables), strict=True)
   assert all(np.any(a != b) for a, b in leaves)
 
 
-def test_a_loss_that_is_not_finite(tmp_path):
+@pytest.mark.parametrize("chunk", [1, 1_000])
+def test_where_the_host_looks_changes_no_bit(autoencoder, uninterrupted, short, tmp_path, monkeypatch, chunk):
+  monkeypatch.setattr(train, "CHUNK", chunk)
+  looks = {}
+
+  def look(iteration, state):
+    # The state is donated afterwards.
+    looks[iteration] = jax.tree.map(np.array, state)
+
+  check_same_bits(run(autoencoder, tmp_path, look_every=25, look=look), uninterrupted)
+  assert list(looks) == [25, 50, 60]
+  check_same_bits(looks[25], short)
+  check_same_bits(looks[60], uninterrupted)
+
+
+def test_without_look_every_there_is_one_look_at_the_end(autoencoder, tmp_path):
+  looks = []
+  for _ in range(2):
+    run(autoencoder, tmp_path, iterations=33, look=lambda i, _: looks.append(i))
+  # The second run had nothing to train.
+  assert looks == [33]
+
+
+def toy(folder, checkpoint_every, loss=lambda done: 1.0, weight=lambda done: 1.0, **looks):
+  """Trains 100 iterations of what has `loss(iterations before)` and leaves `weight(iterations done)`."""
+
   def step(state, key, images):
-    state = {"steps": state["steps"] + 1}
-    return state, {"loss": jnp.where(state["steps"] > 12, jnp.nan, 1.0)}
+    done = state["done"] + 1
+    weights = jnp.where(jnp.isfinite(state["weights"]), weight(done), jnp.nan)
+    # As of GANs and auto-encoders: the loss is of the weights before the update.
+    return {"done": done, "weights": weights}, {"loss": state["weights"] * loss(state["done"])}
 
   def init(key):
-    return {"steps": jnp.zeros(())}
+    return {"done": jnp.zeros((), jnp.int32), "weights": jnp.ones(())}
 
+  train.train(
+    "toy",
+    init,
+    step,
+    IMAGES,
+    iterations=100,
+    seed=0,
+    folder=folder,
+    checkpoint_every=checkpoint_every,
+    **looks,
+  )
+
+
+@pytest.mark.parametrize(("every", "iteration", "good"), [(5, 15, 10), (40, 25, 0), (12, 24, 12)])
+def test_a_loss_that_is_not_finite(tmp_path, every, iteration, good):
+  message = (
+    rf"^toy: the loss is not finite at iteration {iteration} .* good checkpoint is {good} in .*learning rate"
+  )
+  with pytest.raises(InputError, match=message):
+    toy(tmp_path, every, loss=lambda done: jnp.where(done > 12, jnp.nan, 1.0))
+  assert saved(tmp_path) == list(range(every, good + 1, every))
+
+
+@pytest.mark.parametrize(
+  ("after", "what", "iteration", "good"),
+  [(39, "loss", 40, 20), (40, "state", 40, 20), (41, "loss", 50, 40)],
+)
+@pytest.mark.parametrize("looked", [False, True])
+def test_a_state_that_is_not_finite_is_neither_saved_nor_shown(
+  tmp_path, after, what, iteration, good, looked
+):
+  seen = []
+  looks = {"look_every": 40, "look": lambda i, state: seen.append(float(state["weights"]))} if looked else {}
   with pytest.raises(
-    InputError, match=r"^toy: the loss is not finite at iteration 15 .* good checkpoint is 10"
+    InputError, match=rf"^toy: the {what} .* iteration {iteration}\b.* checkpoint is {good} in"
   ):
-    train.train(
-      "toy",
-      init,
-      step,
-      IMAGES,
-      iterations=20,
-      seed=0,
-      folder=tmp_path,
-      checkpoint_every=5,
-    )
+    toy(tmp_path, 20, weight=lambda done: jnp.where(done >= after, jnp.inf, 1.0), **looks)
+  assert saved(tmp_path) == list(range(20, good + 1, 20))
+  assert seen == [1.0] * (looked and good == 40)
+
+
+def saved(folder):
+  """The checkpoints there are, oldest first; two are kept."""
+  return sorted(int(path.name) for path in folder.iterdir())

@@ -13,6 +13,9 @@ STRATEGIES = (
   "asal_critic",
 )
 
+QUICK_GAN = {"gan.loss": "dcgan", "gan.learning_rate": 0.01}
+"""Less to compile without a penalty on gradients, and at this rate 60 iterations make samples of both classes."""
+
 
 def config(**overrides):
   c = digits.get_config()
@@ -27,10 +30,13 @@ def config(**overrides):
     "loop.per_cycle": 5,
     "loop.budget": 25,
     "gan.width": 4,
+    "gan.critic_width": 4,
     "gan.latent_dim": 8,
     "gan.iterations": 60,
     "gan.batch_size": 16,
+    "gan.generator_batch_size": 16,
     "gan.checkpoint_every": 20,
+    "gan.looks": 2,
     "autoencoder.epochs": 2,
     "autoencoder.checkpoint_every": 5,
     "features.dimensions": 10,
