@@ -185,19 +185,18 @@ def test_seeds_side_by_side_equal_one_by_one():
     ("lenet5", 16, 3, 3e-3, 50),
     ("lenet_20_50_500", 16, 3, 3e-3, 50),
     ("celeba", 8, 2, 3e-3, 50),
-    ("all_cnn", 16, 3, 2e-4, 150),
+    ("all_cnn", 12, 3, 2e-4, 100),
   ],
 )
 def test_one_batch_is_learned(network, side, classes, rate, epochs):
-  config = settings(network=network, epochs=epochs, learning_rate=rate, batch_size=12)
-  pool = jnp.asarray(np.random.default_rng(3).integers(0, 256, (12, side, side, 3), np.uint8))
-  labels = np.arange(12, dtype=np.int32) % classes
+  config = settings(network=network, epochs=epochs, learning_rate=rate, batch_size=6)
+  pool = jnp.asarray(np.random.default_rng(3).integers(0, 256, (6, side, side, 3), np.uint8))
+  ids = np.arange(6, dtype=np.int32)
   classifier = make_classifier(config, (side, side, 3), classes)
-  ids, keys = np.tile(np.arange(12, dtype=np.int32), (3, 1)), seed_keys((5, 6, 7))
-  params = make_fit(classifier, config, RANGE)(keys, 0, pool, ids, labels[None].repeat(3, 0), np.int32(12))
-  # Random labels of random images: only a net that is trained rightly knows them. The last ReLU of All-CNN-C may lose
-  # a class for good, so most seeds must do.
-  assert np.sum(make_accuracy(classifier, RANGE)(params, pool, jnp.asarray(labels)) == 1) >= 2
+  fit = make_fit(classifier, config, RANGE)
+  params = fit(seed_keys((6,)), 0, pool, ids[None], ids[None] % classes, np.int32(6))
+  # Random images: only a net that is trained rightly knows them.
+  assert make_accuracy(classifier, RANGE)(params, pool, jnp.asarray(ids % classes)) == 1
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,12 @@
 import jax
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pools import quick
 
 from asal_jax import InputError
-from asal_jax.oracle import make_oracle, start_set
+from asal_jax.oracle import class_sizes, make_oracle, start_set
 
 LABELS = np.random.default_rng(0).permutation(np.repeat([0, 1, 2], [40, 20, 9])).astype(np.int32)
 
@@ -36,3 +39,45 @@ def test_start_set_reaches_every_sample():
 def test_start_set_of_a_rare_class():
   with pytest.raises(InputError, match=r"loop.start: 30 needs 10 samples of class 2, the pool has 9"):
     start_set(jax.random.key(0), LABELS, 30, 3)
+
+
+@pytest.mark.parametrize(
+  ("counts", "size", "sizes"),
+  [
+    # Shares 40, 20, 9 of 69: 11.59, 5.80, 2.61 of 20, the largest remainders rounded up.
+    ((40, 20, 9), 20, [11, 6, 3]),
+    # 5.80, 2.90, 1.30 of 10.
+    ((40, 20, 9), 10, [6, 3, 1]),
+    # Wearing_Hat: 4.9 %.
+    ((951, 49), 100, [95, 5]),
+    # Rare classes get one each, of the most frequent one's.
+    ((990, 5, 5), 20, [18, 1, 1]),
+    ((999, 1), 2, [1, 1]),
+    ((7, 7), 14, [7, 7]),
+  ],
+)
+def test_stratified_sizes(counts, size, sizes):
+  labels = np.repeat(np.arange(len(counts)), counts).astype(np.int32)
+  assert class_sizes(labels, size, len(counts), stratified=True) == sizes
+  ids = start_set(jax.random.key(0), labels, size, len(counts), stratified=True)
+  assert len(set(ids.tolist())) == size
+  np.testing.assert_array_equal(np.bincount(labels[ids]), sizes)
+
+
+@quick
+@given(st.lists(st.integers(1, 2_000), min_size=2, max_size=8), st.data())
+def test_sizes_fit_the_pool(counts, data):
+  labels, classes = np.repeat(np.arange(len(counts)), counts).astype(np.int32), len(counts)
+  size = data.draw(st.integers(classes, len(labels)))
+  sizes = np.array(class_sizes(labels, size, classes, stratified=True))
+  assert sizes.sum() == size
+  assert np.all(sizes >= 1)
+  assert np.all(sizes <= counts)
+  # Proportional to less than one sample, but for those that rare classes take.
+  exact = size * np.array(counts) / len(labels)
+  assert np.all(sizes - np.maximum(exact, 1) < 1)
+  rare = np.sum(exact < 1)
+  assert np.all(exact - sizes < 1 + rare)
+  even = class_sizes(labels, size, classes, stratified=False)
+  assert sum(even) == size
+  assert max(even) - min(even) <= 1

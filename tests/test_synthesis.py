@@ -29,11 +29,11 @@ def logits(params, images):
 
 
 GENERATOR, CLASSIFIERS = normal(0, LATENT, 9), 2 * normal(1, len(SEEDS), 9, 1)
-gan = GAN(None, None, generate, None, LATENT)
-classifier = Classifier(None, logits, cross_entropy)
+gan = GAN(None, None, generate, None, None, LATENT)
+classifier = Classifier(None, logits, None, cross_entropy)
 
 
-def synthesis(score, steps, batch=BATCH):
+def synthesis(score, steps, batch=BATCH, gan=gan):
   config = get_config().synthesis
   config.update({"ascent_steps": steps, "learning_rate": 0.05})
   return make_synthesis(config, gan, classifier, SCORES[score], batch)
@@ -52,11 +52,11 @@ def slope(score, z, weights):
   return along * (np.asarray(GENERATOR, float) @ (weights * x * (1 - x)))
 
 
-def ascend(score, z, weights, steps):
-  """Adam (Kingma & Ba 2015) on one latent alone."""
+def ascend(slope, z, steps):
+  """Adam (Kingma & Ba 2015) up a slope."""
   z, first, second = z.astype(float), 0.0, 0.0
   for t in range(1, steps + 1):
-    gradient = -slope(score, z, weights)
+    gradient = -slope(z)
     first, second = 0.9 * first + 0.1 * gradient, 0.999 * second + 0.001 * gradient**2
     z = z - 0.05 * (first / (1 - 0.9**t)) / (np.sqrt(second / (1 - 0.999**t)) + 1e-8)
   return z
@@ -68,8 +68,23 @@ def test_ascent_equals_one_adam_loop_a_latent(score):
   found = synthesis(score, 25)(KEYS, CYCLE, GENERATOR, CLASSIFIERS)
   assert found.shape == (len(SEEDS), BATCH, LATENT)
   for row, start, weights in zip(found, draws(), np.asarray(CLASSIFIERS, float), strict=True):
-    expected = [ascend(score, z, weights[:, 0], 25) for z in start]
+    expected = [ascend(lambda z, w=weights[:, 0]: slope(score, z, w), z, 25) for z in start]
     np.testing.assert_allclose(row, expected, atol=1e-4)
+
+
+def test_ascent_through_batch_statistics_follows_the_whole_batch():
+  def centred(params, z):
+    x = z @ params
+    return jax.nn.sigmoid(x - x.mean(axis=0)[None]).reshape(-1, 3, 3, 1)
+
+  found = synthesis("entropy", 25, gan=gan._replace(generate=centred))(KEYS, CYCLE, GENERATOR, CLASSIFIERS)
+  for row, start, weights in zip(found, draws(), CLASSIFIERS, strict=True):
+    total = lambda z, w=weights: SCORES["entropy"](logits(w, centred(GENERATOR, z))).sum()  # noqa: E731
+    gradient = jax.jit(jax.grad(total))
+    expected = ascend(lambda z, g=gradient: np.asarray(g(jnp.asarray(z, jnp.float32)), float), start, 25)
+    np.testing.assert_allclose(row, expected, atol=1e-3)
+    alone = ascend(lambda z, w=weights: slope("entropy", z, np.asarray(w, float)[:, 0]), start[0], 25)
+    assert np.abs(row[0] - alone).max() > 0.01
 
 
 def test_ascended_latents_score_higher():

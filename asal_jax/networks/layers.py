@@ -51,16 +51,21 @@ def _output_sizes(x, kernel, stride: int, padding: str) -> tuple[tuple[int, int]
 
 
 def _patches(x, before: tuple[int, int], window: tuple[int, int], out: tuple[int, int], stride: int):
-  """The windows of x, each a row: [b oh ow, kh kw c], gathered as kh kw strided slices."""
-  sizes = [(n - 1) * stride + k for n, k in zip(out, window, strict=True)]
+  """The windows of x, each a row: [b oh ow, kh kw c].
+
+  First x is taken apart into its stride^2 phases (every stride-th row and column), so that the windows are kh kw plain
+  slices of them: the transposed operation then adds plain slices, twice as fast as strided ones.
+  """
+  kh, kw = window
+  sizes = [-(-((n - 1) * stride + k) // stride) * stride for n, k in zip(out, window, strict=True)]
   # A negative amount crops: with padding 'VALID' or odd sizes the last pixels may not be reached.
   after = [size - x.shape[i + 1] - before[i] for i, size in enumerate(sizes)]
   x = lax.pad(
     x, jnp.zeros((), x.dtype), ((0, 0, 0), (before[0], after[0], 0), (before[1], after[1], 0), (0, 0, 0))
   )
-  (rows, columns), (kh, kw) = sizes, window
+  phases = [[x[:, i::stride, j::stride] for j in range(stride)] for i in range(stride)]
   slices = [
-    x[:, i : rows - kh + 1 + i : stride, j : columns - kw + 1 + j : stride]
+    phases[i % stride][j % stride][:, i // stride : i // stride + out[0], j // stride : j // stride + out[1]]
     for i in range(kh)
     for j in range(kw)
   ]
