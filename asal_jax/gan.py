@@ -43,15 +43,16 @@ def gradient_penalty(critic, real: Float[Array, "b h w c"], fake: Float[Array, "
 def consistency(
   first: tuple[Float[Array, " b"], Float[Array, "b d"]],
   second: tuple[Float[Array, " b"], Float[Array, "b d"]],
+  weight: float,
   margin: float,
 ) -> Array:
-  """The consistency term of Wei et al. (2018): mean of max(0, 2 (D - D')^2 + 0.2 mean (D_ - D_')^2 - margin).
+  """The consistency term of Wei et al. (2018): mean of max(0, weight ((D - D')^2 + 0.1 mean (D_ - D_')^2) - margin).
 
   Two passes over one real batch with different dropout: scores D, D' and what the last layer sees, D_, D_'.
   """
-  scores = 2 * jnp.square(first[0] - second[0])
-  features = 0.2 * jnp.mean(jnp.square(first[1] - second[1]), axis=1)
-  return jnp.mean(jnp.maximum(0, scores + features - margin))
+  scores = jnp.square(first[0] - second[0])
+  features = 0.1 * jnp.mean(jnp.square(first[1] - second[1]), axis=1)
+  return jnp.mean(jnp.maximum(0, weight * (scores + features) - margin))
 
 
 class Losses(NamedTuple):
@@ -132,7 +133,7 @@ def make_critic_loss(config: ConfigDict, critic_train):
     if config.loss == "wgan_ct":
       again, _ = score(real, "again", variables)
       first = scores[batch:], features[batch:]
-      loss += config.consistency * consistency(first, again, config.margin)
+      loss += consistency(first, again, config.consistency, config.margin)
     return loss, ({"critic_loss": loss, "wasserstein": distance}, variables)
 
   return critic_loss

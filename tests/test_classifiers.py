@@ -1,0 +1,74 @@
+"""Every classifier network: its first loss, its dropout, and that it learns a batch."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from asal_jax.classifier import make_accuracy, make_classifier, make_fit
+from asal_jax.networks.classifiers import CLASSIFIERS
+from asal_jax.rng import seed_keys
+from configs.base import get_config
+
+RANGE = (-1.0, 1.0)
+
+
+def settings(**overrides):
+  config = get_config().classifier
+  config.update(overrides)
+  return config
+
+
+@pytest.mark.parametrize(
+  ("network", "side", "classes", "rate", "epochs"),
+  [
+    ("linear", 28, 2, 3e-3, 50),
+    ("lenet5", 16, 3, 3e-3, 50),
+    ("lenet_20_50_500", 16, 3, 3e-3, 50),
+    ("celeba", 8, 2, 3e-3, 50),
+    ("all_cnn", 12, 3, 2e-4, 100),
+  ],
+)
+def test_one_batch_is_learned(network, side, classes, rate, epochs):
+  config = settings(network=network, epochs=epochs, learning_rate=rate, batch_size=6)
+  pool = jnp.asarray(np.random.default_rng(3).integers(0, 256, (6, side, side, 3), np.uint8))
+  ids = np.arange(6, dtype=np.int32)
+  classifier = make_classifier(config, (side, side, 3), classes)
+  fit = make_fit(classifier, config, RANGE)
+  params = fit(seed_keys((6,)), 0, pool, ids[None], ids[None] % classes, np.int32(6))
+  # Random images: only a net that is trained rightly knows them.
+  assert make_accuracy(classifier, RANGE)(params, pool, jnp.asarray(ids % classes)) == 1
+
+
+@pytest.mark.parametrize(
+  ("network", "size", "classes"),
+  [
+    ("linear", (28, 28, 1), 2),
+    ("lenet5", (28, 28, 1), 10),
+    ("lenet_20_50_500", (28, 28, 1), 10),
+    ("all_cnn", (32, 32, 3), 10),
+    ("celeba", (64, 64, 3), 2),
+  ],
+)
+def test_fresh_classifiers_know_nothing(network, size, classes):
+  classifier = make_classifier(settings(network=network), size, classes)
+  x = jnp.asarray(np.random.default_rng(0).uniform(-1, 1, (8, *size)), jnp.float32)
+  labels = jnp.arange(8, dtype=jnp.int32) % classes
+  loss = jax.jit(lambda key: classifier.loss(classifier.logits(classifier.init(key), x), labels).mean())
+  assert abs(loss(jax.random.key(1)) - math.log(classes)) < 0.4
+
+
+@pytest.mark.parametrize("network", CLASSIFIERS)
+def test_dropout_is_of_training_alone(network):
+  classifier = make_classifier(settings(network=network), (16, 16, 3), 3)
+  x = jax.random.normal(jax.random.key(0), (4, 16, 16, 3))
+  params = jax.jit(classifier.init)(jax.random.key(1))
+  run = jax.jit(lambda key: classifier.training_logits(params, x, key))
+  first, again, other = (run(jax.random.key(seed)) for seed in (2, 2, 3))
+  np.testing.assert_array_equal(first, again)
+  assert np.any(first != other) == (network in ("all_cnn", "celeba"))
+  sure = jax.jit(classifier.logits)(params, x)
+  assert sure.shape == (4, 3)
+  assert np.allclose(sure, first, atol=1e-6) != (network in ("all_cnn", "celeba"))
