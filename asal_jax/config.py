@@ -143,6 +143,11 @@ def validate(config: ConfigDict) -> None:
     config.gan.loss != "wgan_ct" or config.gan.network == "residual",
     "gan.loss", "wgan_ct", "its critic needs dropout: gan.network=residual",
   )  # fmt: skip
+  decay = config.classifier.decay_epochs
+  _require(
+    all(isinstance(epoch, int) and epoch > 0 for epoch in decay), "classifier.decay_epochs", decay,
+    "needed are epochs above 0",
+  )  # fmt: skip
   seeds, low_high = config.seeds, config.data.pixel_range
   integers = all(isinstance(seed, int) for seed in seeds)
   _require(

@@ -15,7 +15,8 @@ def make_synthesis(config: ConfigDict, gan: GAN, classifier: Classifier, score: 
   """A function (keys [s], cycle, generator params, classifier params [s ...]) -> latents f32[s b z].
 
   Random latents ~ N(0, I) take `config.ascent_steps` Adam steps up score(classifier(G(z))). The scores are
-  summed and Adam works value by value, so the latents of a batch do not influence each other.
+  summed and Adam works value by value, so the latents of a batch do not influence each other, unless the generator
+  normalises by their statistics (`config.batch_norm` of 'reference').
   """
   optimizer = optax.adam(config.learning_rate)
 

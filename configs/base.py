@@ -74,7 +74,7 @@ def get_config() -> ConfigDict:
   config.gan.generator_batch_size = 50
   config.gan.critic_steps = 5  # a generator step
   config.gan.penalty = 10.0  # weight of the gradient penalty
-  config.gan.consistency = 2.0  # weight of WGAN-CT's consistency term (Wei et al. 2018)
+  config.gan.consistency = 2.0  # weight inside WGAN-CT's consistency term (Wei et al. 2018)
   config.gan.margin = 0.0  # its margin M
   config.gan.dequantise = False  # noise of one gray level on the real images
   config.gan.learning_rate = 1e-4  # Adam

@@ -31,7 +31,7 @@ def get_config(argument: str = "", attribute: str = "Wearing_Hat") -> ConfigDict
   config.autoencoder.network = "celeba"
   config.autoencoder.code_channels = 16
   config.autoencoder.batch_size = 64
-  config.autoencoder.epochs = 20  # 50,000 iterations in all
+  config.autoencoder.epochs = 20  # about the 50,000 iterations of the paper
   config.autoencoder.learning_rate = 1e-4
   return variants.apply(
     config, argument, iterations={"wgan_gp": 100_000},

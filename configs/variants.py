@@ -38,17 +38,17 @@ def parse(argument: str, allowed: dict[str, tuple[str, ...]]) -> tuple[dict[str,
 
   `allowed` are the values of each key, the default first. Raises ValueError for anything else.
   """
-  choice, small = {key: values[0] for key, values in allowed.items()}, False
+  choice, words = {}, [word for word in argument.split(",") if word]
   forms = ["small", *(f"{key}={'|'.join(values)}" for key, values in allowed.items())]
-  for word in filter(None, argument.split(",")):
+  for word in words:
     key, _, value = word.partition("=")
-    if word == "small":
-      small = True
-    elif value in allowed.get(key, ()):
+    if key in choice or words.count(word) > 1:
+      raise ValueError(f"config argument: found {key!r} twice in {argument!r}; once is enough")
+    if value in allowed.get(key, ()):
       choice[key] = value
-    else:
+    elif word != "small":
       raise ValueError(f"config argument: found {word!r}; allowed are {', '.join(forms)}")
-  return choice, small
+  return {key: choice.get(key, values[0]) for key, values in allowed.items()}, "small" in words
 
 
 def apply(

@@ -66,6 +66,8 @@ def changed(field, value):
     ("gan.learning_rate", -1e-4),
     ("gan.penalty", -1.0),
     ("gan.consistency", -1.0),
+    ("classifier.decay_epochs", (0,)),
+    ("classifier.decay_epochs", (1.5,)),
     ("gan.margin", -0.1),
     ("gan.beta1", -0.1),
     ("gan.beta2", 1.0),

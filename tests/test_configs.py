@@ -239,6 +239,12 @@ def test_impossible_arguments_are_named(name, word, allowed):
     assert allowed in str(error.value)
 
 
+@pytest.mark.parametrize(("argument", "word"), [("gan=dcgan,gan=wgan_gp", "gan"), ("small,small", "small")])
+def test_an_argument_given_twice_is_named(argument, word):
+  with pytest.raises(ValueError, match=f"found '{word}' twice"):
+    get("mnist_two", argument)
+
+
 def cached(function):
   """The function of ConfigDicts and hashable arguments, called once for equal ones."""
   once = functools.cache(lambda texts, *rest: function(*(ConfigDict(json.loads(t)) for t in texts), *rest))

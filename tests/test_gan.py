@@ -104,7 +104,7 @@ def test_consistency_equals_loops(margin):
   for i in range(6):
     apart = sum((features[0, i, j] - features[1, i, j]) ** 2 for j in range(3)) / 3
     total += max(0.0, 2 * (scores[0, i] - scores[1, i]) ** 2 + 0.2 * apart - margin)
-  found = consistency(*zip(jnp.asarray(scores), jnp.asarray(features), strict=True), margin)
+  found = consistency(*zip(jnp.asarray(scores), jnp.asarray(features), strict=True), 2.0, margin)
   np.testing.assert_allclose(found, total / 6, rtol=1e-5)
   # Each margin another case: nothing, some, all of the samples are cut off.
   assert (total > 0) == (margin < 100)

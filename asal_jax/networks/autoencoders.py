@@ -44,7 +44,8 @@ class NormalisedAutoEncoder(nn.Module):
   """With batch norm and ReLU, and tanh on the image: CelebA's (Table 2), or CIFAR's, whose encoder pools.
 
   `pool` takes 3x3 convolutions with max-pooling in place of 5x5 ones of stride 2, normalises the code as well and puts
-  a convolution before the decoder. `code_channels` double from the code outwards: 16, 32, 64, 128 in Table 2.
+  a convolution before the decoder. `code_channels` double from the code outwards: 16, 32, 64, 128 in Table 2; the
+  paper does not name CIFAR's. The image is not normalised in either (a decision: it must reach black and white).
   """
 
   sizes: Sizes
