@@ -79,6 +79,20 @@ class Scorer(NamedTuple):
   images: Callable[..., Float[Array, "s m"]]
 
 
+def shuffle(key: Key[Array, ""], capacity: int, count: Int[Array, ""]) -> Int32[Array, " capacity"]:
+  """The rows 0..capacity-1, of which those below `count` come first in random order.
+
+  A row is one word, random bits above its number: XLA sorts single words six times faster than pairs. Up to 512 rows
+  have 23 random bits, those of `jax.random.uniform`, each doubling one less; equal ones keep their order.
+  """
+  bits = (capacity - 1).bit_length()
+  rows = jnp.arange(capacity, dtype=jnp.uint32)
+  draws = (jax.random.uniform(key, (capacity,)) * 2**23).astype(jnp.uint32) >> max(0, bits - 9)
+  last = (1 << (32 - bits)) - 1
+  words = (jnp.where(rows < count, draws, jnp.uint32(last)) << bits) | rows
+  return (lax.sort(words) & jnp.uint32((1 << bits) - 1)).astype(jnp.int32)
+
+
 def make_fit(classifier: Classifier, config: ConfigDict, pixel_range: PixelRange, own_images: bool = False):
   """Jitted (keys [s], cycle, images u8[n h w c], ids i32[s c], labels i32[s c], count) -> params [s ...].
 
@@ -108,8 +122,7 @@ def make_fit(classifier: Classifier, config: ConfigDict, pixel_range: PixelRange
     capacity = ids.shape[0]
 
     def epoch(e, carry):
-      draws = jax.random.uniform(stream(key, "batches", cycle, e), (capacity,))
-      order = jnp.argsort(jnp.where(jnp.arange(capacity) < count, draws, 2.0))
+      order = shuffle(stream(key, "batches", cycle, e), capacity, count)
 
       def step(s, carry):
         params, state = carry

@@ -8,7 +8,7 @@ import scipy.special
 from sklearn import metrics
 
 from asal_jax import blocks
-from asal_jax.classifier import LOSSES, make_accuracy, make_classifier, make_fit, make_scorer
+from asal_jax.classifier import LOSSES, make_accuracy, make_classifier, make_fit, make_scorer, shuffle
 from asal_jax.rng import seed_keys, stream
 from asal_jax.score import entropy
 from configs.base import get_config
@@ -198,3 +198,18 @@ def test_accuracy_and_scores_equal_numpy(classes, monkeypatch):
     p = scipy.special.softmax(logits, axis=1)
     np.testing.assert_allclose(scores[row], -np.sum(p * np.log(p), axis=1), atol=1e-5)
     np.testing.assert_allclose(accuracy[row], np.mean(p.argmax(axis=1) == truth), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+  ("capacity", "count"), [(1, 1), (2, 0), (5, 5), (300, 170), (512, 511), (513, 513), (70_000, 50_000)]
+)
+def test_shuffle(capacity, count):
+  order = np.asarray(jax.jit(shuffle, static_argnums=1)(jax.random.key(capacity), capacity, jnp.int32(count)))
+  assert sorted(order[:count]) == list(range(count))
+  assert list(order[count:]) == list(range(count, capacity))
+  draws = np.asarray(jax.random.uniform(jax.random.key(capacity), (capacity,)))[:count]
+  if capacity <= 512:
+    np.testing.assert_array_equal(order[:count], np.argsort(draws, kind="stable"))
+  # The draws ascend but for the bits that had to give way to the row's number.
+  lost = 2.0 ** (max(9, (capacity - 1).bit_length()) - 32)
+  assert np.all(np.diff(draws[order[:count]]) > -lost)
