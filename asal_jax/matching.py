@@ -1,37 +1,49 @@
 """Sample matching (section 4.2): synthetic samples to distinct unlabelled samples of the pool."""
 
+from collections.abc import Callable
+
 import numpy as np
-from jaxtyping import Int32
+from jaxtyping import Bool, Float, Int32
 
 from asal_jax.errors import InputError
 from asal_jax.types import Index
 
+FIRST = 64
+"""Neighbours asked for at first; only where the samples before have taken all of them are more needed."""
 
-def candidates(index: Index, queries: np.ndarray, k: int, excluded: np.ndarray) -> Int32[np.ndarray, "b w"]:
-  """The w = max(k, b) nearest not-excluded ids of each of b queries f32[b d]; -1 where fewer are left.
 
-  With b candidates a row, `distinct` always finds b different ids. `excluded` is bool[n]. InputError if fewer
-  than b samples are left.
+def match(
+  index: Index,
+  queries: Float[np.ndarray, "s b d"],
+  excluded: Bool[np.ndarray, "s n"],
+  k: int = 1,
+  reorder: Callable[[Int32[np.ndarray, "s b w"]], Int32[np.ndarray, "s b w"]] = lambda near: near,
+) -> Int32[np.ndarray, "s b"]:
+  """For each of b queries of every seed its nearest sample that is neither excluded nor taken by a query before it.
+
+  `reorder` may change the order of the k nearest of each query first, -1 where fewer are left. As b neighbours of
+  each suffice and far fewer mostly do, more than FIRST are searched for only where those were not enough.
+
+  Raises InputError if fewer than b samples are left.
   """
-  b, left = len(queries), int(np.sum(~np.asarray(excluded, bool)))
+  b, left = queries.shape[1], int(np.min(np.sum(~excluded, axis=1)))
   if left < b:
     raise InputError(
       f"query size: only {left} unlabelled samples left, {b} asked; ask fewer a cycle or run fewer cycles"
     )
-  return index.search(queries, max(k, b), excluded)[1]
+  ids = np.full(queries.shape[:2], -1, np.int32)
+  for width in (max(k, min(b, FIRST)), max(k, b)):
+    if np.any(ids < 0):
+      near = [index.search(q, width, e)[1] for q, e in zip(queries, excluded, strict=True)]
+      ids = np.stack([distinct(rows) for rows in reorder(np.stack(near))])
+  return ids
 
 
-def distinct(candidates: Int32[np.ndarray, "b k"]) -> Int32[np.ndarray, " b"]:
-  """One id a row, greedily in row order: the row's first that is not -1 and that no earlier row has taken.
-
-  Never fails on what `candidates` returns; InputError where a row has no free id.
-  """
-  taken: dict[int, None] = {}
-  for row, ids in enumerate(candidates.tolist()):
-    free = next((i for i in ids if i != -1 and i not in taken), None)
-    if free is None:
-      raise InputError(
-        f"candidates: row {row} has no id that is still free among its {len(ids)}; ask more a row"
-      )
-    taken[free] = None
-  return np.array(list(taken), np.int32)
+def distinct(candidates: Int32[np.ndarray, "b w"]) -> Int32[np.ndarray, " b"]:
+  """One id a row, greedily in row order: the row's first that is not -1 and that no earlier row has taken, else -1."""
+  taken: set[int] = set()
+  chosen = []
+  for ids in candidates.tolist():
+    chosen.append(next((i for i in ids if i != -1 and i not in taken), -1))
+    taken.add(chosen[-1])
+  return np.array(chosen, np.int32)

@@ -17,7 +17,7 @@ from asal_jax.features import FeatureSet
 from asal_jax.journal import read_lines
 from asal_jax.judge import Judge, classifier_score
 from asal_jax.labellers import SHOWN_AS
-from asal_jax.matching import candidates, distinct
+from asal_jax.matching import match
 from asal_jax.rng import stream
 from asal_jax.strategy import Synthesis
 from asal_jax.types import GAN, Params, Splits, encode
@@ -67,7 +67,7 @@ def draw_samples(
   rows = []
   for name, features in feature_sets.items():
     queries = np.asarray(jax.jit(features.project)(features.params, generated))
-    ids = distinct(candidates(features.index, queries, 1, labelled))
+    ids = match(features.index, queries[None], labelled[None])[0]
     names = [splits.class_names[k] for k in splits.pool.labels[ids]]
     rows.append(pictures.Matched(name, splits.pool.images[ids], names, ids.tolist()))
   pictures.matches(encode(generated, pixel_range), rows, folder / "matches.png", config.name)

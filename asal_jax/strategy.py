@@ -12,7 +12,7 @@ from ml_collections import ConfigDict
 from asal_jax.classifier import Scorer
 from asal_jax.config import parse_strategy
 from asal_jax.features import FeatureSet
-from asal_jax.matching import candidates, distinct
+from asal_jax.matching import match
 from asal_jax.rng import stream
 from asal_jax.types import Params, Query
 
@@ -92,12 +92,10 @@ def asal(
   def query(keys, cycle, params, excluded):
     z = latents(keys, cycle, synthesis.params, params)
     queries = np.asarray(embed(synthesis.params, features.params, z))
-    near = np.stack(
-      [candidates(features.index, q, rescore, e) for q, e in zip(queries, excluded, strict=True)]
-    )
-    if rescore > 1:
-      near = best_first(near, rescore, lambda ids: scorer.at(params, images, ids))
-    return np.stack([distinct(rows) for rows in near])
+    if rescore == 1:
+      return match(features.index, queries, excluded)
+    score_at = lambda ids: scorer.at(params, images, ids)  # noqa: E731
+    return match(features.index, queries, excluded, rescore, lambda near: best_first(near, rescore, score_at))
 
   return query
 

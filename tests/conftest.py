@@ -46,6 +46,15 @@ def figures(monkeypatch):
   return saved
 
 
+@pytest.fixture
+def native_convolutions(monkeypatch):
+  """XLA's convolutions, which compile fastest; `test_layers` holds the others to them."""
+  # Imported here: the hook above must come first.
+  from asal_jax.networks import layers
+
+  monkeypatch.setattr(layers, "_native", lambda: True)
+
+
 @pytest.fixture(scope="session")
 def gaussian():
   """Features f32[2000, 20], queries f32[50, 20]."""

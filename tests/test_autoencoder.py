@@ -9,12 +9,13 @@ import optax
 import pytest
 
 from asal_jax.autoencoder import make_autoencoder
-from asal_jax.networks import layers
 from asal_jax.networks.autoencoders import AUTOENCODERS
 from asal_jax.networks.layers import Conv
 from asal_jax.networks.plain import pyramid
 from asal_jax.rng import stream
 from configs.base import get_config
+
+pytestmark = pytest.mark.usefixtures("native_convolutions")
 
 SHAPE = (8, 8, 1)
 RANGE = (-1.0, 1.0)
@@ -27,12 +28,6 @@ def images():
   centers = rng.uniform(1, 6, (30, 2, 1, 1))
   blobs = np.exp(-((rows - centers[:, 0]) ** 2 + (columns - centers[:, 1]) ** 2) / 4)
   return jnp.asarray(np.round(255 * blobs).astype(np.uint8)[..., None])
-
-
-@pytest.fixture(autouse=True)
-def native(monkeypatch):
-  """XLA's convolutions, which compile fastest; `test_layers` holds the others to them."""
-  monkeypatch.setattr(layers, "_native", lambda: True)
 
 
 def settings(**overrides):

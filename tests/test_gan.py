@@ -11,11 +11,12 @@ import pytest
 from shapes import variables
 
 from asal_jax.gan import GANState, consistency, gradient_penalty, make_draw, make_gan, make_optimizer
-from asal_jax.networks import layers
 from asal_jax.networks.plain import Critic, Generator, pyramid
 from asal_jax.rng import stream
 from asal_jax.types import decode
 from configs.base import get_config
+
+pytestmark = pytest.mark.usefixtures("native_convolutions")
 
 SHAPE = (8, 8, 1)
 SIZES = pyramid(8, 8)
@@ -24,12 +25,6 @@ KINDS = {
   "wgan_gp": {"loss": "wgan_gp", "batch_norm": "generator"},
   "dcgan": {"loss": "dcgan", "batch_norm": "both"},
 }
-
-
-@pytest.fixture(autouse=True)
-def native(monkeypatch):
-  """XLA's convolutions, which compile fastest; `test_layers` holds the others to them."""
-  monkeypatch.setattr(layers, "_native", lambda: True)
 
 
 def settings(**overrides):

@@ -9,18 +9,14 @@ from jax import lax
 from shapes import variables
 
 from asal_jax.gan import consistency, make_critic_loss, make_gan, make_networks
-from asal_jax.networks import layers, residual, training
+from asal_jax.networks import residual, training
 from asal_jax.networks.plain import Critic, Generator, pyramid
 from asal_jax.rng import stream
 from configs.base import get_config
 
+pytestmark = pytest.mark.usefixtures("native_convolutions")
+
 SHAPE, BATCH = (8, 8, 1), 5
-
-
-@pytest.fixture(autouse=True)
-def native(monkeypatch):
-  """XLA's convolutions, which compile fastest; `test_layers` holds the others to them."""
-  monkeypatch.setattr(layers, "_native", lambda: True)
 
 
 def settings(**overrides):

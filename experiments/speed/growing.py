@@ -11,7 +11,6 @@ from asal_jax.classifier import make_classifier, make_fit, make_scorer
 from asal_jax.features import FeatureSet
 from asal_jax.gan import make_gan
 from asal_jax.index import INDICES
-from asal_jax.matching import candidates, distinct
 from asal_jax.rng import seed_keys
 from asal_jax.score import entropy
 from asal_jax.strategy import Synthesis, asal, exhaustive, random_sampling, subpool
@@ -185,7 +184,7 @@ def latents() -> Points:
 
     def match(z=z):
       queries = np.asarray(embed((generator, projection), z))
-      return distinct(candidates(index, queries, 1, excluded))
+      return match(index, queries[None], excluded[None])
 
     yield "matching, exact", count, match
 
