@@ -18,6 +18,7 @@ from asal_jax.journal import read_lines
 from asal_jax.judge import Judge, classifier_score
 from asal_jax.labellers import SHOWN_AS
 from asal_jax.matching import match
+from asal_jax.progress import log
 from asal_jax.rng import stream
 from asal_jax.strategy import Synthesis
 from asal_jax.types import GAN, Params, Splits, encode
@@ -25,6 +26,8 @@ from asal_jax.types import GAN, Params, Splits, encode
 SHOWN_MATCHES = 10
 SHOWN_SAMPLES = 64
 LOOK_SAMPLES = 1_000
+COLLAPSED = 1.05
+"""A classifier score below this is warned of: 1 means that the judge sees one thing in all samples."""
 
 
 def draw_curves(records: list[dict], splits: Splits, title: str, folder: pathlib.Path) -> None:
@@ -76,8 +79,9 @@ def draw_samples(
 def make_look(config: ConfigDict, judge: Callable[[], Judge], workdir: pathlib.Path):
   """A look at a GAN in training: (gan, iteration, variables of the generator) -> None.
 
-  It appends iteration and classifier score of LOOK_SAMPLES samples to `workdir/gan.jsonl`, and draws the first of
-  them in `workdir/gan/`; the latents are the same each time. `judge()` is asked for at the first look.
+  It appends iteration and classifier score of LOOK_SAMPLES samples to `workdir/gan.jsonl`, draws the first of them in
+  `workdir/gan/`, and warns where all are alike. The latents are the same each time; `judge()` is asked for at the
+  first look.
   """
   path, pixel_range = workdir / "gan.jsonl", tuple(config.data.pixel_range)
 
@@ -85,6 +89,11 @@ def make_look(config: ConfigDict, judge: Callable[[], Judge], workdir: pathlib.P
     z = jax.random.normal(stream(jax.random.key(config.gan.seed), "look"), (LOOK_SAMPLES, gan.latent_dim))
     images = encode(jax.jit(gan.generate)(variables, z), pixel_range)
     score, accuracy = classifier_score(judge().probabilities(images)), judge().test_accuracy
+    if score < COLLAPSED:
+      log.warning(
+        "gan: the samples at iteration %d are all alike to the judge (classifier score %.3f): this looks like mode "
+        "collapse; see %s, lower gan.learning_rate or change gan.seed", iteration, score, workdir / "gan",
+      )  # fmt: skip
     record = {"iteration": iteration, "classifier_score": score, "judge_test_accuracy": accuracy}
     earlier = [line for line in read_lines(path) if line["iteration"] < iteration]
     path.write_text("".join(json.dumps(line) + "\n" for line in [*earlier, record]))

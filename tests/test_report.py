@@ -161,3 +161,15 @@ def test_agreement_tells_who_annotated(tmp_path, figures, splits, name, annotato
   load(tmp_path / "figures" / f"agreement_{name}.png")
   assert annotator in figures[0].get_suptitle()
   assert [bar.get_width() for bar in figures[0].axes[0].patches] == [75, 0]
+
+
+@pytest.mark.parametrize(("scale", "alike"), [(0.0, True), (1.0, False)])
+def test_samples_that_are_all_alike_are_warned_of(tmp_path, caplog, scale, alike):
+  probabilities = lambda images: np.eye(4, dtype=np.float32)[images.reshape(len(images), -1)[:, 0] // 64]  # noqa: E731
+  generate = lambda scale, z: jax.nn.sigmoid(scale * z).reshape(-1, 8, 8, 1)  # noqa: E731
+  judge = Judge(probabilities, lambda images: np.zeros(len(images), np.int32), 0.75)
+  with caplog.at_level("WARNING", "asal_jax"):
+    report.make_look(config(), lambda: judge, tmp_path)(
+      GAN(None, None, generate, None, None, 64), 5, jnp.float32(scale)
+    )
+  assert ("mode collapse" in caplog.text) == alike
