@@ -11,6 +11,7 @@ from asal_jax.classifier import make_classifier, make_fit, make_scorer
 from asal_jax.features import FeatureSet
 from asal_jax.gan import make_gan
 from asal_jax.index import INDICES
+from asal_jax.matching import match
 from asal_jax.rng import seed_keys
 from asal_jax.score import entropy
 from asal_jax.strategy import Synthesis, asal, exhaustive, random_sampling, subpool
@@ -182,11 +183,11 @@ def latents() -> Points:
     yield "ascent, 100 steps", count, waiting(ascend, keys, 1, generator, params)
     z = jnp.asarray(jax.random.normal(keys[0], (count, gan.latent_dim)))
 
-    def match(z=z):
+    def match_all(z=z):
       queries = np.asarray(embed((generator, projection), z))
       return match(index, queries[None], excluded[None])
 
-    yield "matching, exact", count, match
+    yield "matching, exact", count, match_all
 
 
 PANELS = {
