@@ -47,8 +47,7 @@ class Result(NamedTuple):
 def make_world(config: ConfigDict, preparation: Preparation, classifier: Classifier) -> World:
   """Everything the strategies of a config may use; GAN and features only where one of them needs these."""
   scorers = {name: make_scorer(classifier, score, preparation.pixel_range) for name, score in SCORES.items()}
-  names = checks.feature_sets(config.strategies)
-  if not names and not any(name in checks.GAAL for name in config.strategies):
+  if not checks.needs_gan(config.strategies):
     return World(preparation.images, scorers, None, {})
   gan, state = preparation.gan
   if config.synthesis.batch_norm == "reference":
@@ -61,7 +60,10 @@ def make_world(config: ConfigDict, preparation: Preparation, classifier: Classif
     random=make_synthesis(unmoved, gan, classifier, score, batch),
   )  # fmt: skip
   return World(
-    preparation.images, scorers, synthesis, {name: preparation.feature_set(name) for name in names}
+    preparation.images,
+    scorers,
+    synthesis,
+    {name: preparation.feature_set(name) for name in checks.feature_sets(config.strategies)},
   )
 
 

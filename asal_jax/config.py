@@ -55,6 +55,11 @@ def feature_sets(strategies: tuple[str, ...]) -> tuple[str, ...]:
   return tuple(f for f in FEATURES if f in needed)
 
 
+def needs_gan(strategies: tuple[str, ...]) -> bool:
+  """Whether one of these strategies synthesizes samples: ASAL or GAAL."""
+  return bool(feature_sets(strategies)) or any(name in GAAL for name in strategies)
+
+
 def _require(condition: bool, field: str, found, allowed: str) -> None:
   if not condition:
     raise InputError(f"{field}: found {found!r}; {allowed}")

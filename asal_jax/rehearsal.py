@@ -18,8 +18,6 @@ def rehearse(config: ConfigDict, image_shape: tuple[int, int, int], classes: int
   Raises InputError with the section whose networks do not fit.
   """
   pixel_range, images = tuple(config.data.pixel_range), jnp.zeros((2, *image_shape))
-  names = checks.feature_sets(config.strategies)
-  ascends = bool(names) or any(name in checks.GAAL for name in config.strategies)
 
   def classifier(key):
     made = make_classifier(config.classifier, image_shape, classes)
@@ -35,8 +33,8 @@ def rehearse(config: ConfigDict, image_shape: tuple[int, int, int], classes: int
     made = make_autoencoder(config.autoencoder, image_shape, pixel_range)
     return made.reconstruct(made.init(key).variables, images) - images
 
-  sections = {"classifier": (classifier, True), "gan": (gan, ascends)}
-  sections["autoencoder"] = (autoencoder, "autoencoder" in names)
+  sections = {"classifier": (classifier, True), "gan": (gan, checks.needs_gan(config.strategies))}
+  sections["autoencoder"] = (autoencoder, "autoencoder" in checks.feature_sets(config.strategies))
   for section, (trace, used) in sections.items():
     if not used:
       continue

@@ -11,8 +11,6 @@ from collections.abc import Iterator
 
 import jax
 
-Stage = contextlib.AbstractContextManager[None]
-
 
 class Stages:
   """A recorder: `with stages("gan"): ...` appends a line to `path`; a stage inside a stage has a line of its own.

@@ -76,7 +76,7 @@ class NormalisedAutoEncoder(nn.Module):
   def __call__(self, x, train: bool = False):
     """Images f32[b, h, w, c] to their reconstructions, in (0, 1): (1 + tanh) / 2."""
     x = self.encode(x, train).reshape(-1, *self.sizes[0], self.code_channels)
-    sizes = (self.sizes[0], *self.sizes[1:-1]) if self.pool else self.sizes[1:-1]
+    sizes = self.sizes[:-1] if self.pool else self.sizes[1:-1]
     for layer, norm, (h, w) in zip(self.decoder, self.decoder_norms, sizes, strict=True):
       x = nn.relu(norm(layer(x)[:, :h, :w], use_running_average=not train))
     h, w = self.sizes[-1]
