@@ -16,8 +16,8 @@ from asal_jax.networks.autoencoders import AUTOENCODERS
 from asal_jax.networks.classifiers import CLASSIFIERS
 from asal_jax.score import SCORES
 
-GAAL = ("gaal_stand_in", "gaal_file")
-"""GAAL by who labels its samples: a classifier trained on all labels, a stand-in for a person; a person, by file."""
+GAAL = {"gaal_stand_in": "classifier", "gaal_file": "file"}
+"""GAAL's strategies and the labeller of each, of `labellers.SHOWN_AS`."""
 
 BASES = ("random", *SCORES, "subpool", *GAAL, "supervised")
 FEATURES = ("pixels", "autoencoder", "critic")

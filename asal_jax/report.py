@@ -13,6 +13,7 @@ from ml_collections import ConfigDict
 from asal_jax import pictures, plots
 from asal_jax.agreement import Agreement
 from asal_jax.checkpoint import write_json
+from asal_jax.config import GAAL
 from asal_jax.features import FeatureSet
 from asal_jax.journal import read_lines
 from asal_jax.judge import Judge, classifier_score
@@ -109,7 +110,7 @@ def write_agreement(
   name: str, found: dict[str, Agreement], splits: Splits, title: str, workdir: pathlib.Path
 ) -> None:
   """agreement_<name>.json and its figure (figure 13), by feature set; `name` is GAAL's, which tells who annotated."""
-  annotator = SHOWN_AS["file" if name == "gaal_file" else "classifier"]
+  annotator = SHOWN_AS[GAAL[name]]
   record = {"annotated_by": annotator, "classes": splits.class_names}
   record |= {features: values._asdict() for features, values in found.items()}
   write_json(workdir / f"agreement_{name}.json", record)
