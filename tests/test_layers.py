@@ -109,6 +109,34 @@ def test_vmap_over_kernels():
   np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("batched", [False, True])
+def test_matmul_equals_the_plain_product(batched):
+  def derivatives(product):
+    def total(x, kernel):
+      return jnp.sum(jnp.tanh(product(x, kernel)))
+
+    def penalty(x, kernel):
+      return jnp.sum(jnp.square(jax.grad(total)(x, kernel)))
+
+    both = (0, 1)
+    function = lambda x, k: (product(x, k), jax.grad(total, both)(x, k), jax.grad(penalty, both)(x, k))  # noqa: E731
+    return jax.jit(jax.vmap(function) if batched else function)
+
+  lead = (3,) if batched else ()
+  x, kernel = normal(0, *lead, 6, 5), normal(1, *lead, 5, 4)
+  found, expected = derivatives(layers.matmul)(x, kernel), derivatives(jnp.matmul)(x, kernel)
+  for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
+    np.testing.assert_allclose(a, b, atol=1e-5)
+
+
+def test_dense_equals_linens():
+  x, key = normal(0, 6, 5), jax.random.key(0)
+  ours, linens = layers.Dense(4), nn.Dense(4)
+  params = ours.init(key, x)
+  jax.tree.map(np.testing.assert_array_equal, params, linens.init(key, x))
+  np.testing.assert_allclose(ours.apply(params, x), linens.apply(params, x), atol=1e-6)
+
+
 @pytest.mark.parametrize("size", [(8, 6), (7, 5)])
 def test_max_pool(size):
   x = normal(0, 2, *size, 3)

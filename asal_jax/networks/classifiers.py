@@ -5,7 +5,7 @@
 
 import flax.linen as nn
 
-from asal_jax.networks.layers import Conv, max_pool
+from asal_jax.networks.layers import Conv, Dense, max_pool
 
 
 class Linear(nn.Module):
@@ -16,7 +16,7 @@ class Linear(nn.Module):
   @nn.compact
   def __call__(self, x, train: bool = False):
     """f32[b, h, w, c] to f32[b, outputs]."""
-    return nn.Dense(self.outputs)(x.reshape(x.shape[0], -1))
+    return Dense(self.outputs)(x.reshape(x.shape[0], -1))
 
 
 class LeNet(nn.Module):
@@ -34,8 +34,8 @@ class LeNet(nn.Module):
       x = max_pool(nn.relu(Conv(features, padding=padding)(x)))
     x = x.reshape(x.shape[0], -1)
     for width in self.hidden:
-      x = nn.relu(nn.Dense(width)(x))
-    return nn.Dense(self.outputs)(x)
+      x = nn.relu(Dense(width)(x))
+    return Dense(self.outputs)(x)
 
 
 def lenet5(outputs: int) -> LeNet:
@@ -78,8 +78,8 @@ class CelebACNN(nn.Module):
     """f32[b, h, w, c] to f32[b, outputs]; images of at least 8x8."""
     for features in (16, 32, 64):
       x = max_pool(nn.relu(Conv(features, size=3)(x)))
-    x = nn.relu(nn.Dense(1024)(x.reshape(x.shape[0], -1)))
-    return nn.Dense(self.outputs)(nn.Dropout(0.5, deterministic=not train)(x))
+    x = nn.relu(Dense(1024)(x.reshape(x.shape[0], -1)))
+    return Dense(self.outputs)(nn.Dropout(0.5, deterministic=not train)(x))
 
 
 CLASSIFIERS = {
