@@ -4,9 +4,15 @@ from ml_collections import ConfigDict
 
 PLAIN = {
   "wgan_gp": {},
-  "dcgan": {"loss": "dcgan", "critic_steps": 1, "learning_rate": 2e-4, "beta2": 0.999},
-}
-"""GANs on plain nets: what differs from WGAN-GP in `base`."""
+  "dcgan": {
+    "loss": "dcgan", "batch_norm": "both", "critic_steps": 1, "learning_rate": 2e-4, "beta2": 0.999,
+  },
+}  # fmt: skip
+"""GANs on plain nets: what differs from WGAN-GP in `base`.
+
+DCGAN normalises both nets by batches, on MNIST too (D, as Radford et al. 2016 advise): without, the critic wins within 100
+iterations and every sample is black, at width 16 and at 64.
+"""
 
 RESIDUAL = {
   "network": "residual",
@@ -66,8 +72,6 @@ def apply(
   """
   choice, reduced = parse(argument, {"gan": tuple(iterations), "score": scores})
   config.gan.update(GANS[choice["gan"]])
-  if choice["gan"] == "dcgan" and config.gan.batch_norm == "generator":
-    config.gan.batch_norm = "both"
   config.gan.iterations = iterations[choice["gan"]]
   if choice["gan"] != next(iter(iterations)):
     config.name += f", {TITLES[choice['gan']]}"

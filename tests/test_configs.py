@@ -68,7 +68,7 @@ DCGAN = (1, 2e-4, 0.5, 0.999, False, False)
 RESIDUAL = (128, 128, None, 64, 128, 5, 2e-4, 0.0, 0.9, True, True)
 GAN_SETTINGS = {
   ("mnist", "wgan_gp"): (64, 64, "none", 50, 50, *WGAN_GP),
-  ("mnist", "dcgan"): (64, 64, "none", 50, 50, *DCGAN),
+  ("mnist", "dcgan"): (64, 64, "both", 50, 50, *DCGAN),
   ("cifar10", "wgan_gp"): (128, 128, "generator", 64, 64, *WGAN_GP),
   ("cifar10", "dcgan"): (128, 128, "both", 64, 64, *DCGAN),
   ("cifar10", "residual_gp"): RESIDUAL,
