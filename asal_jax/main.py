@@ -56,7 +56,7 @@ def main(_: list[str]) -> None:
   # Executables are kept beside what else is made once: the next start compiles nothing.
   compiled = pathlib.Path(CACHE.value or pathlib.Path(WORKDIR.value or "") / "cache") / "compiled"
   jax.config.update("jax_compilation_cache_dir", str(compiled.absolute()))
-  jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+  jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
   try:
     result = run(CONFIG.value, workdir=WORKDIR.value or "", cache=CACHE.value, stage=STAGE.value)
   except InputError as error:
