@@ -77,7 +77,8 @@ class CelebACNN(nn.Module):
   def __call__(self, x, train: bool = False):
     """f32[b, h, w, c] to f32[b, outputs]; images of at least 8x8."""
     for features in (16, 32, 64):
-      x = max_pool(nn.relu(Conv(features, size=3)(x)))
+      # In this order a quarter of the ReLUs: the same values and gradients.
+      x = nn.relu(max_pool(Conv(features, size=3)(x)))
     x = nn.relu(Dense(1024)(x.reshape(x.shape[0], -1)))
     return Dense(self.outputs)(nn.Dropout(0.5, deterministic=not train)(x))
 

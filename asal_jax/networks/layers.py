@@ -116,7 +116,7 @@ def matmul(x: Float[Array, "b i"], kernel: Float[Array, "i o"]) -> Float[Array, 
 
 def _matmul_backward(saved, gradient):
   x, kernel = saved
-  return gradient @ kernel.T, lax.dot_general(x, gradient, (((0,), (0,)), ((), ())))
+  return lax.dot_general(gradient, kernel, (((1,), (1,)), ((), ()))), lax.dot_general(x, gradient, (((0,), (0,)), ((), ())))
 
 
 matmul.defvjp(lambda x, kernel: (x @ kernel, (x, kernel)), _matmul_backward)
