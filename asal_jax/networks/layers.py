@@ -116,7 +116,8 @@ def matmul(x: Float[Array, "b i"], kernel: Float[Array, "i o"]) -> Float[Array, 
 
 def _matmul_backward(saved, gradient):
   x, kernel = saved
-  return lax.dot_general(gradient, kernel, (((1,), (1,)), ((), ()))), lax.dot_general(x, gradient, (((0,), (0,)), ((), ())))
+  by_x = lax.dot_general(gradient, kernel, (((1,), (1,)), ((), ())))
+  return by_x, lax.dot_general(x, gradient, (((0,), (0,)), ((), ())))
 
 
 matmul.defvjp(lambda x, kernel: (x @ kernel, (x, kernel)), _matmul_backward)
