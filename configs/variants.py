@@ -10,8 +10,8 @@ PLAIN = {
 }  # fmt: skip
 """GANs on plain nets: what differs from WGAN-GP in `base`.
 
-DCGAN normalises both nets by batches, on MNIST too (D, as Radford et al. 2016 advise): without, the critic wins within 100
-iterations and every sample is black, at width 16 and at 64.
+DCGAN normalises both nets by batches, on MNIST too (D, as Radford et al. 2016 advise): without, the critic wins within
+100 iterations and all samples are black or nearly so, at width 16 and at 64.
 """
 
 RESIDUAL = {
