@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Int32
 from ml_collections import ConfigDict
 
-from asal_jax import pictures, plots
+from asal_jax import pictures, plots, summary
 from asal_jax.agreement import Agreement
 from asal_jax.checkpoint import write_json
 from asal_jax.config import GAAL
@@ -32,10 +32,12 @@ COLLAPSED = 1.05
 
 
 def draw_curves(records: list[dict], splits: Splits, title: str, folder: pathlib.Path) -> None:
-  """accuracy.png, entropy.png, labels.png from the metrics."""
+  """accuracy.png from the metrics, and where sets have grown entropy.png and labels.png."""
   plots.accuracy(records, folder / "accuracy.png", title)
   if any(record["new_entropy"] is not None for record in records):
     plots.entropy(records, folder / "entropy.png", title)
+  if all(record["strategy"] == summary.CEILING for record in records):
+    return  # no set has grown
   counts = np.bincount(splits.pool.labels, minlength=len(splits.class_names))
   plots.labels(records, counts / counts.sum(), splits.class_names, folder / "labels.png", title)
 

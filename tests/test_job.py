@@ -100,6 +100,12 @@ def test_without_asal_no_gan_is_trained(tmp_path):
   assert not (tmp_path / "figures" / "matches.png").exists()
 
 
+def test_the_supervised_reference_runs_alone(tmp_path):
+  result = asal_jax.run(tiny.config(strategies=("supervised",)), workdir=tmp_path)
+  assert list(result.summary) == ["supervised"]
+  assert [path.name for path in (tmp_path / "figures").iterdir()] == ["accuracy.png"]
+
+
 def test_stages_say_which_one_is_missing(tmp_path):
   config = tiny.config(**tiny.QUICK_GAN, **{"gan.looks": 0})
   with pytest.raises(InputError, match=r"run --stage=gan first"):
