@@ -158,8 +158,8 @@ def test_a_slope_of_two_is_tanh():
 def test_linear_is_a_matrix_product():
   x = normal(0, 4, 3, 2, 2)
   params = {
-    "kernel": np.arange(24, dtype=np.float32).reshape(12, 2),
-    "bias": np.float32([1, -1]),
+    "kernel": jnp.arange(24, dtype=jnp.float32).reshape(12, 2),
+    "bias": jnp.array([1.0, -1.0]),
   }
   expected = x.reshape(4, 12) @ params["kernel"] + params["bias"][None]
   np.testing.assert_allclose(Linear(2).apply({"params": {"Dense_0": params}}, x), expected, rtol=1e-5)
