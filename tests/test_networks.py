@@ -1,6 +1,7 @@
 """Parameter counts by the layer lists of the paper, shapes layer by layer, dropout, classifiers and plain GANs."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from shapes import conv, convolutions, describe, layer_shapes, linear, normal, outputs
