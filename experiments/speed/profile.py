@@ -10,9 +10,9 @@ import re
 import sys
 import tempfile
 
-DUMP = tempfile.mkdtemp()
+DUMP = tempfile.TemporaryDirectory()
 # XLA reads it when jax starts: the compiled programs say what the names of the trace are.
-os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_dump_to={DUMP} --xla_dump_hlo_as_text"
+os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_dump_to={DUMP.name} --xla_dump_hlo_as_text"
 
 import jax  # noqa: E402
 
@@ -68,7 +68,7 @@ def profile(row: str, longest: int = 8) -> None:
     with jax.profiler.trace(folder):
       run()
     seconds = durations(pathlib.Path(folder))
-  program = max(pathlib.Path(DUMP).glob("*cpu_after_optimizations.txt"), key=os.path.getsize)
+  program = max(pathlib.Path(DUMP.name).glob("*cpu_after_optimizations.txt"), key=os.path.getsize)
   kind = kinds(program.read_text())
   seconds = {name: taken for name, taken in seconds.items() if name in kind}
   total, units = sum(seconds.values()), ROWS[row].units
