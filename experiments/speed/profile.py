@@ -12,7 +12,9 @@ import tempfile
 
 DUMP = tempfile.TemporaryDirectory()
 # XLA reads it when jax starts: the compiled programs say what the names of the trace are.
-os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_dump_to={DUMP.name} --xla_dump_hlo_as_text"
+os.environ["XLA_FLAGS"] = (
+  f"{os.environ.get('XLA_FLAGS', '')} --xla_dump_to={DUMP.name} --xla_dump_hlo_as_text"
+)
 
 import jax  # noqa: E402
 
