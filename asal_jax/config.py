@@ -6,15 +6,15 @@ from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
 
-from asal_jax.classifier import LOSSES, OPTIMIZERS
+from asal_jax.acquisition.score import SCORES
 from asal_jax.errors import InputError
-from asal_jax.gan import LOSSES as GAN_LOSSES
-from asal_jax.gan import NETWORKS, RESIDUAL_SIZE
-from asal_jax.index import INDICES
+from asal_jax.models.classifier import LOSSES, OPTIMIZERS
+from asal_jax.models.gan import LOSSES as GAN_LOSSES
+from asal_jax.models.gan import NETWORKS, RESIDUAL_SIZE
 from asal_jax.networks import plain
 from asal_jax.networks.autoencoders import AUTOENCODERS
 from asal_jax.networks.classifiers import CLASSIFIERS
-from asal_jax.score import SCORES
+from asal_jax.search.index import INDICES
 
 GAAL = {"gaal_stand_in": "classifier", "gaal_file": "file"}
 """GAAL's strategies and the labeller of each, of `labellers.SHOWN_AS`."""

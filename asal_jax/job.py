@@ -15,19 +15,19 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from asal_jax import config as checks
-from asal_jax import data as data_sets
-from asal_jax import report
-from asal_jax.attributes import CELEB_A_ATTRIBUTES, read_attributes_folder
-from asal_jax.checkpoint import Cache, fingerprint, write_json
-from asal_jax.classifier import make_classifier
-from asal_jax.comparison import Comparison, Result, make_world
 from asal_jax.errors import InputError
-from asal_jax.judge import Judge, make_judge
-from asal_jax.prepare import Preparation
-from asal_jax.rehearsal import rehearse
-from asal_jax.stages import Stages
+from asal_jax.models.classifier import make_classifier
+from asal_jax.models.judge import Judge, make_judge
+from asal_jax.pools import data as data_sets
+from asal_jax.pools.attributes import CELEB_A_ATTRIBUTES, read_attributes_folder
+from asal_jax.pools.usps import load_usps_test
+from asal_jax.reporting import report
+from asal_jax.running.comparison import Comparison, Result, make_world
+from asal_jax.running.prepare import Preparation
+from asal_jax.running.rehearsal import rehearse
+from asal_jax.store.checkpoint import Cache, fingerprint, write_json
+from asal_jax.store.stages import Stages
 from asal_jax.types import Data, Splits
-from asal_jax.usps import load_usps_test
 
 STAGES = {
   "gan": frozenset({"gan"}),

@@ -44,7 +44,7 @@ def main(_: list[str]) -> None:
   import jax
 
   from asal_jax.job import run
-  from asal_jax.summary import table
+  from asal_jax.reporting.summary import table
 
   # A logger of our own: absl's is flooded by orbax.
   absl.logging.set_verbosity(absl.logging.ERROR)

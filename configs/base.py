@@ -41,9 +41,11 @@ def get_config() -> ConfigDict:
   config.data.classes = ()  # original labels to keep, relabelled from 0; empty: all
   config.data.pool_class_fractions = ()  # share of each kept class's pool samples that stays; empty: all of them
   config.data.attribute = "Wearing_Hat"  # celeb_a: its two classes are without and with it
-  config.data.folder = ""  # celeb_a: 64x64 images of one's own in its place, as asal_jax/attributes.py says
+  config.data.folder = (
+    ""  # celeb_a: 64x64 images of one's own in its place, as asal_jax/pools/attributes.py says
+  )
   config.data.test_set = "own"  # own | usps (28x28 digits): the data set's, or USPS brought to MNIST's size
-  config.data.usps_file = ""  # an .npz as asal_jax/usps.py says; empty: scikit-learn fetches USPS
+  config.data.usps_file = ""  # an .npz as asal_jax/pools/usps.py says; empty: scikit-learn fetches USPS
   config.data.pixel_range = (0.0, 1.0)  # what black and white are to the networks
 
   config.classifier = ConfigDict()

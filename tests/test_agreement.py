@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score
 
-from asal_jax.agreement import balanced_agreement, measure_agreement
-from asal_jax.features import PCA, FeatureSet, make_project, pixels
-from asal_jax.index import ExactIndex, KDTreeIndex
+from asal_jax.reporting.agreement import balanced_agreement, measure_agreement
+from asal_jax.search.features import PCA, FeatureSet, make_project, pixels
+from asal_jax.search.index import ExactIndex, KDTreeIndex
 
 RANGE = (-1.0, 1.0)
 

@@ -11,8 +11,9 @@ import tensorflow_datasets as tfds
 import tiny
 
 import asal_jax
-from asal_jax import InputError, attributes, data, job
-from asal_jax.attributes import (
+from asal_jax import InputError, job
+from asal_jax.pools import attributes, data
+from asal_jax.pools.attributes import (
   CELEB_A_ATTRIBUTES,
   PARTS,
   Part,
@@ -22,7 +23,7 @@ from asal_jax.attributes import (
   read_attributes_folder,
   write_attributes_folder,
 )
-from asal_jax.checkpoint import fingerprint
+from asal_jax.store.checkpoint import fingerprint
 
 NAMES = ("Wearing_Hat", "Bangs", "Young")
 COUNTS = {"train": 40, "validation": 3, "test": 20}

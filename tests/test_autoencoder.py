@@ -8,7 +8,7 @@ import numpy as np
 import optax
 import pytest
 
-from asal_jax.autoencoder import make_autoencoder
+from asal_jax.models.autoencoder import make_autoencoder
 from asal_jax.networks.autoencoders import AUTOENCODERS
 from asal_jax.networks.layers import Conv
 from asal_jax.networks.plain import pyramid

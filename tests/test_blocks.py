@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from asal_jax import blocks
-from asal_jax.blocks import fold_blocks, map_blocks
+from asal_jax.pools import blocks
+from asal_jax.pools.blocks import fold_blocks, map_blocks
 
 sizes = pytest.mark.parametrize("n", [1, 3, 8, 9, 15, 16, 21])
 

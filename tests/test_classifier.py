@@ -7,10 +7,10 @@ import pytest
 import scipy.special
 from sklearn import metrics
 
-from asal_jax import blocks
-from asal_jax.classifier import LOSSES, make_accuracy, make_classifier, make_fit, make_scorer, shuffle
+from asal_jax.acquisition.score import entropy
+from asal_jax.models.classifier import LOSSES, make_accuracy, make_classifier, make_fit, make_scorer, shuffle
+from asal_jax.pools import blocks
 from asal_jax.rng import seed_keys, stream
-from asal_jax.score import entropy
 from configs.base import get_config
 
 RANGE = (-1.0, 1.0)

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from asal_jax.classifier import make_accuracy, make_classifier, make_fit
+from asal_jax.models.classifier import make_accuracy, make_classifier, make_fit
 from asal_jax.networks.classifiers import CLASSIFIERS
 from asal_jax.rng import seed_keys
 from configs.base import get_config

@@ -12,7 +12,7 @@ import tiny
 import asal_jax
 from asal_jax import job
 from asal_jax.errors import InputError
-from asal_jax.journal import read_lines
+from asal_jax.store.journal import read_lines
 
 SETTINGS = {**tiny.QUICK_GAN, "gan.looks": 0, "loop.budget": 20}
 REFERENCE = tiny.config(strategies=("entropy", "gaal_stand_in"), **SETTINGS)

@@ -14,14 +14,14 @@ from ml_collections import ConfigDict
 
 import configs
 from asal_jax import config as checks
-from asal_jax.autoencoder import make_autoencoder
-from asal_jax.classifier import make_classifier, make_fit
-from asal_jax.data import DATA_SETS
-from asal_jax.gan import make_gan
+from asal_jax.acquisition.score import SCORES
+from asal_jax.acquisition.synthesis import make_synthesis
+from asal_jax.models.autoencoder import make_autoencoder
+from asal_jax.models.classifier import make_classifier, make_fit
+from asal_jax.models.gan import make_gan
 from asal_jax.networks import layers
+from asal_jax.pools.data import DATA_SETS
 from asal_jax.rng import seed_keys
-from asal_jax.score import SCORES
-from asal_jax.synthesis import make_synthesis
 
 # Table 3: the GANs of a benchmark, the default first, and their iterations.
 GANS = {

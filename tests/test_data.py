@@ -8,7 +8,7 @@ import tiny
 from sklearn.datasets import load_digits as sklearn_digits
 
 from asal_jax import Data, InputError, Splits, job
-from asal_jax.data import (
+from asal_jax.pools.data import (
   DATA_SETS,
   check_data,
   keep_classes,

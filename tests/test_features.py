@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 from sklearn.decomposition import PCA
 
-from asal_jax import blocks, features
-from asal_jax.features import fit_pca, make_project, pixels, pool_features
+from asal_jax.pools import blocks
+from asal_jax.search import features
+from asal_jax.search.features import fit_pca, make_project, pixels, pool_features
 
 RANGE = (-1.0, 1.0)
 

@@ -11,14 +11,14 @@ import tiny
 
 import asal_jax
 from asal_jax import job
-from asal_jax.classifier import make_accuracy, make_classifier, make_fit
-from asal_jax.comparison import Comparison, make_world
-from asal_jax.gaal import LabelledImages, SyntheticStore
-from asal_jax.journal import read_lines
-from asal_jax.labellers import SHOWN_AS
-from asal_jax.prepare import Preparation
+from asal_jax.labelling.labellers import SHOWN_AS
+from asal_jax.models.classifier import make_accuracy, make_classifier, make_fit
 from asal_jax.rng import seed_keys
-from asal_jax.stages import Stages
+from asal_jax.running.comparison import Comparison, make_world
+from asal_jax.running.gaal import LabelledImages, SyntheticStore
+from asal_jax.running.prepare import Preparation
+from asal_jax.store.journal import read_lines
+from asal_jax.store.stages import Stages
 from asal_jax.types import Data
 
 GAAL, RANGE = "gaal_stand_in", (0.0, 1.0)

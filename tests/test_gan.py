@@ -10,7 +10,7 @@ import optax
 import pytest
 from shapes import variables
 
-from asal_jax.gan import GANState, consistency, gradient_penalty, make_draw, make_gan, make_optimizer
+from asal_jax.models.gan import GANState, consistency, gradient_penalty, make_draw, make_gan, make_optimizer
 from asal_jax.networks.plain import Critic, Generator, pyramid
 from asal_jax.rng import stream
 from asal_jax.types import decode

@@ -8,7 +8,7 @@ import pytest
 from jax import lax
 from shapes import variables
 
-from asal_jax.gan import consistency, make_critic_loss, make_gan, make_networks
+from asal_jax.models.gan import consistency, make_critic_loss, make_gan, make_networks
 from asal_jax.networks import residual, training
 from asal_jax.networks.plain import Critic, Generator, pyramid
 from asal_jax.rng import stream

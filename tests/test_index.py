@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from pools import problems, quick
 
-from asal_jax import index as index_module
 from asal_jax.errors import InputError
-from asal_jax.index import INDICES, ExactIndex, KDTreeIndex, PyNNDescentIndex
+from asal_jax.search import index as index_module
+from asal_jax.search.index import INDICES, ExactIndex, KDTreeIndex, PyNNDescentIndex
 
 names = pytest.mark.parametrize("name", list(INDICES))
 

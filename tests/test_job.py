@@ -8,9 +8,10 @@ import tiny
 from PIL import Image
 
 import asal_jax
-from asal_jax import data, job
+from asal_jax import job
 from asal_jax.errors import InputError
-from asal_jax.journal import read_lines
+from asal_jax.pools import data
+from asal_jax.store.journal import read_lines
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from asal_jax.journal import Journal, read_lines
+from asal_jax.store.journal import Journal, read_lines
 
 IDS = np.arange(4).reshape(2, 2)
 

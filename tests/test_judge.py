@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from asal_jax import blocks, judge
-from asal_jax.checkpoint import Cache
-from asal_jax.classifier import make_classifier
-from asal_jax.judge import classifier_score, make_judge
+from asal_jax.models import judge
+from asal_jax.models.classifier import make_classifier
+from asal_jax.models.judge import classifier_score, make_judge
+from asal_jax.pools import blocks
+from asal_jax.store.checkpoint import Cache
 from asal_jax.types import Data, Splits
 from configs.base import get_config
 

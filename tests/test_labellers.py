@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from asal_jax.errors import InputError
-from asal_jax.labellers import make_classifier_labeller, make_file_labeller
+from asal_jax.labelling.labellers import make_classifier_labeller, make_file_labeller
 
 NAMES, SEEDS = ("cat", "Dog", "bird"), (4, 7)
 IMAGES = np.random.default_rng(0).integers(0, 256, (2, 3, 8, 8, 1), np.uint8)

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import tiny
 
-from asal_jax.classifier import make_classifier, make_fit
 from asal_jax.errors import InputError
-from asal_jax.journal import Journal, read_lines
-from asal_jax.loop import LabelledPool, Learner, Strategy, label_counts, obtain_labels, run_strategy
+from asal_jax.models.classifier import make_classifier, make_fit
 from asal_jax.rng import seed_keys, stream
+from asal_jax.running.loop import LabelledPool, Learner, Strategy, label_counts, obtain_labels, run_strategy
+from asal_jax.store.journal import Journal, read_lines
 from configs.base import get_config
 
 RNG = np.random.default_rng(0)

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from pools import QUERIES, problems, quick
 
-from asal_jax import matching
 from asal_jax.errors import InputError
-from asal_jax.index import ExactIndex, KDTreeIndex
-from asal_jax.matching import distinct, match
+from asal_jax.search import matching
+from asal_jax.search.index import ExactIndex, KDTreeIndex
+from asal_jax.search.matching import distinct, match
 
 
 def greedy(features, queries, excluded):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pools import quick
 
 from asal_jax import InputError
-from asal_jax.oracle import class_sizes, make_oracle, start_set
+from asal_jax.labelling.oracle import class_sizes, make_oracle, start_set
 
 LABELS = np.random.default_rng(0).permutation(np.repeat([0, 1, 2], [40, 20, 9])).astype(np.int32)
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from pages import load
 
-from asal_jax import pictures
 from asal_jax.errors import InputError
+from asal_jax.reporting import pictures
 
 
 def flat(values, h, w, c):

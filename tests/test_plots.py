@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from pages import load
 
-from asal_jax import plots
 from asal_jax.errors import InputError
+from asal_jax.reporting import plots
 
 BASES = ["random", "entropy", "min_distance", "subpool", "asal_pixels", "asal_autoencoder", "asal_critic"]
 TWELVE = [*BASES, *(f"{name}_rescore20" for name in BASES[4:]), "asal_critic_random_latents", "supervised"]

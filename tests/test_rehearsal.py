@@ -4,7 +4,7 @@ import pytest
 import tiny
 
 from asal_jax import InputError
-from asal_jax.rehearsal import rehearse
+from asal_jax.running.rehearsal import rehearse
 
 
 @pytest.mark.parametrize("shape", [(8, 8, 1), (28, 20, 3), (33, 64, 1)])

@@ -10,14 +10,16 @@ import tiny
 from pages import load
 
 import asal_jax
-from asal_jax import job, report, train
-from asal_jax.agreement import Agreement
-from asal_jax.checkpoint import fingerprint
-from asal_jax.journal import read_lines
-from asal_jax.judge import Judge, classifier_score
-from asal_jax.prepare import Preparation
-from asal_jax.progress import Progress
-from asal_jax.stages import Stages
+from asal_jax import job
+from asal_jax.models import train
+from asal_jax.models.judge import Judge, classifier_score
+from asal_jax.reporting import report
+from asal_jax.reporting.agreement import Agreement
+from asal_jax.running.prepare import Preparation
+from asal_jax.store.checkpoint import fingerprint
+from asal_jax.store.journal import read_lines
+from asal_jax.store.progress import Progress
+from asal_jax.store.stages import Stages
 from asal_jax.types import GAN, encode
 
 

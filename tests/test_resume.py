@@ -11,7 +11,7 @@ import pytest
 import tiny
 
 import asal_jax
-from asal_jax.journal import read_lines
+from asal_jax.store.journal import read_lines
 
 ROOT = pathlib.Path(__file__).parent.parent
 JOB = """

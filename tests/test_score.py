@@ -7,7 +7,7 @@ import pytest
 import scipy.special
 import scipy.stats
 
-from asal_jax.score import SCORES, entropy, min_distance
+from asal_jax.acquisition.score import SCORES, entropy, min_distance
 
 LOGITS = np.random.default_rng(0).normal(scale=3, size=(50, 1)).astype(np.float32)
 

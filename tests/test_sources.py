@@ -5,7 +5,7 @@ import importlib.util
 import pytest
 
 from asal_jax import InputError
-from asal_jax.sources import read_tfds
+from asal_jax.pools.sources import read_tfds
 
 
 def test_a_data_set_that_is_not_there(tmp_path, monkeypatch):

@@ -8,8 +8,8 @@ import jax
 import numpy as np
 import pytest
 
-from asal_jax.journal import read_lines
-from asal_jax.stages import Stages, host_peak_bytes
+from asal_jax.store.journal import read_lines
+from asal_jax.store.stages import Stages, host_peak_bytes
 
 STATUS = pathlib.Path("/proc/self/status")
 ROOT = pathlib.Path(__file__).parent.parent
@@ -66,7 +66,7 @@ def test_host_peak_is_at_least_what_was_held(tmp_path):
 def test_host_peak_is_not_that_of_the_process_that_started_this_one():
   parent = resident_bytes()
   code = (
-    "import importlib.util as u; s = u.spec_from_file_location('stages', 'asal_jax/stages.py'); "
+    "import importlib.util as u; s = u.spec_from_file_location('stages', 'asal_jax/store/stages.py'); "
     # JAX alone would be as large as the parent.
     "import sys, types; sys.modules['jax'] = types.ModuleType('jax'); "
     "m = u.module_from_spec(s); s.loader.exec_module(m); print(m.host_peak_bytes())"

@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 
 from asal_jax import InputError
-from asal_jax.classifier import cross_entropy, make_scorer
-from asal_jax.comparison import make_world
-from asal_jax.features import FeatureSet, fit_pca, make_project, pixels, pool_features
-from asal_jax.gan import make_gan
-from asal_jax.index import ExactIndex
-from asal_jax.prepare import Preparation
+from asal_jax.acquisition.score import SCORES
+from asal_jax.acquisition.strategy import Synthesis, World, best_first, draw_unlabelled, make_query
+from asal_jax.acquisition.synthesis import make_synthesis
+from asal_jax.models.classifier import cross_entropy, make_scorer
+from asal_jax.models.gan import make_gan
 from asal_jax.rng import seed_keys
-from asal_jax.score import SCORES
-from asal_jax.strategy import Synthesis, World, best_first, draw_unlabelled, make_query
-from asal_jax.synthesis import make_synthesis
+from asal_jax.running.comparison import make_world
+from asal_jax.running.prepare import Preparation
+from asal_jax.search.features import FeatureSet, fit_pca, make_project, pixels, pool_features
+from asal_jax.search.index import ExactIndex
 from asal_jax.types import GAN, Classifier
 from configs.base import get_config
 

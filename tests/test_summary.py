@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from asal_jax import summary
 from asal_jax.errors import InputError
+from asal_jax.reporting import summary
 
 
 def record(strategy, seed, cycle, accuracy=0.5, **fields):
@@ -232,7 +232,8 @@ def test_no_records_make_an_empty_table():
 
 def test_import_is_light():
   code = (
-    "import sys, asal_jax.summary, asal_jax.plots; print({'jax', 'scipy', 'matplotlib'} & set(sys.modules))"
+    "import sys, asal_jax.reporting.summary, asal_jax.reporting.plots; "
+    "print({'jax', 'scipy', 'matplotlib'} & set(sys.modules))"
   )
   done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
   assert done.stdout.strip() == "set()"

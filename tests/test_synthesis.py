@@ -5,10 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from asal_jax.classifier import cross_entropy
+from asal_jax.acquisition.score import SCORES
+from asal_jax.acquisition.synthesis import make_synthesis
+from asal_jax.models.classifier import cross_entropy
 from asal_jax.rng import seed_keys, stream
-from asal_jax.score import SCORES
-from asal_jax.synthesis import make_synthesis
 from asal_jax.types import GAN, Classifier
 from configs.base import get_config
 

@@ -5,9 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from asal_jax import InputError, train
-from asal_jax.autoencoder import make_autoencoder
-from asal_jax.progress import Progress
+from asal_jax import InputError
+from asal_jax.models import train
+from asal_jax.models.autoencoder import make_autoencoder
+from asal_jax.store.progress import Progress
 from configs.base import get_config
 
 IMAGES = jnp.asarray(np.random.default_rng(0).integers(0, 256, (20, 8, 8, 1), np.uint8))

@@ -9,8 +9,9 @@ import scipy.ndimage
 import sklearn.datasets
 import tiny
 
-from asal_jax import Data, InputError, Splits, data, job
-from asal_jax.usps import enlarge, load_usps_test
+from asal_jax import Data, InputError, Splits, job
+from asal_jax.pools import data
+from asal_jax.pools.usps import enlarge, load_usps_test
 
 # Images of each digit in zip.test and zip.train (Hastie et al., The Elements of Statistical Learning).
 TEST = [359, 264, 198, 166, 200, 160, 170, 147, 166, 177]

@@ -18,9 +18,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from asal_jax import data
-from asal_jax.classifier import make_classifier, make_optimizer
 from asal_jax.job import surroundings
+from asal_jax.models.classifier import make_classifier, make_optimizer
+from asal_jax.pools import data
 from asal_jax.types import decode
 from configs import cifar_ten
 

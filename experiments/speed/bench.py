@@ -106,7 +106,8 @@ def result(name: str, workers: dict[Side, Worker], times: dict[Side, list[float]
 
 def mnist_two() -> str:
   """MNIST 5 & 7 as an .npz that both sides read; '' where TFDS_DATA_DIR names no MNIST."""
-  from asal_jax import InputError, data
+  from asal_jax import InputError
+  from asal_jax.pools import data
 
   try:
     splits = data.keep_classes(data.load_mnist(), (5, 7))

@@ -4,8 +4,8 @@ import pathlib
 
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from asal_jax import canvas
-from asal_jax.plots import GRID, MORE, MUTED
+from asal_jax.reporting import canvas
+from asal_jax.reporting.plots import GRID, MORE, MUTED
 
 OURS, AIM = "#0072B2", "#D55E00"
 TICKS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3)

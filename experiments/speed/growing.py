@@ -7,15 +7,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from asal_jax.classifier import make_classifier, make_fit, make_scorer
-from asal_jax.features import FeatureSet
-from asal_jax.gan import make_gan
-from asal_jax.index import INDICES
-from asal_jax.matching import match
+from asal_jax.acquisition.score import entropy
+from asal_jax.acquisition.strategy import Synthesis, asal, exhaustive, random_sampling, subpool
+from asal_jax.acquisition.synthesis import make_synthesis
+from asal_jax.models.classifier import make_classifier, make_fit, make_scorer
+from asal_jax.models.gan import make_gan
 from asal_jax.rng import seed_keys
-from asal_jax.score import entropy
-from asal_jax.strategy import Synthesis, asal, exhaustive, random_sampling, subpool
-from asal_jax.synthesis import make_synthesis
+from asal_jax.search.features import FeatureSet
+from asal_jax.search.index import INDICES
+from asal_jax.search.matching import match
 from configs import cifar_ten, mnist_ten, mnist_two
 from experiments.speed.ours import CIFAR, MNIST, random_images
 

@@ -11,19 +11,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from asal_jax.autoencoder import make_autoencoder
-from asal_jax.checkpoint import committed
-from asal_jax.classifier import make_classifier, make_fit, make_scorer
-from asal_jax.comparison import Comparison
-from asal_jax.gan import make_gan
-from asal_jax.index import ExactIndex
-from asal_jax.journal import Journal
-from asal_jax.oracle import start_set
+from asal_jax.acquisition.score import SCORES, entropy
+from asal_jax.acquisition.strategy import World
+from asal_jax.acquisition.synthesis import make_synthesis
+from asal_jax.labelling.oracle import start_set
+from asal_jax.models.autoencoder import make_autoencoder
+from asal_jax.models.classifier import make_classifier, make_fit, make_scorer
+from asal_jax.models.gan import make_gan
+from asal_jax.models.train import make_chunk
 from asal_jax.rng import seed_keys
-from asal_jax.score import SCORES, entropy
-from asal_jax.strategy import World
-from asal_jax.synthesis import make_synthesis
-from asal_jax.train import make_chunk
+from asal_jax.running.comparison import Comparison
+from asal_jax.search.index import ExactIndex
+from asal_jax.store.checkpoint import committed
+from asal_jax.store.journal import Journal
 from asal_jax.types import Data, Splits
 from configs import celeba_hat, cifar_ten, mnist_ten, mnist_two
 from experiments.speed.rows import ROWS

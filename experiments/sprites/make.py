@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from asal_jax.attributes import PARTS, Part, Sample, write_attributes_folder
+from asal_jax.pools.attributes import PARTS, Part, Sample, write_attributes_folder
 
 
 def generator(sprites: pathlib.Path) -> ModuleType:

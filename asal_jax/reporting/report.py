@@ -10,18 +10,18 @@ import numpy as np
 from jaxtyping import Int32
 from ml_collections import ConfigDict
 
-from asal_jax import pictures, plots, summary
-from asal_jax.agreement import Agreement
-from asal_jax.checkpoint import write_json
+from asal_jax.acquisition.strategy import Synthesis
 from asal_jax.config import GAAL
-from asal_jax.features import FeatureSet
-from asal_jax.journal import read_lines
-from asal_jax.judge import Judge, classifier_score
-from asal_jax.labellers import SHOWN_AS
-from asal_jax.matching import match
-from asal_jax.progress import log
+from asal_jax.labelling.labellers import SHOWN_AS
+from asal_jax.models.judge import Judge, classifier_score
+from asal_jax.reporting import pictures, plots, summary
+from asal_jax.reporting.agreement import Agreement
 from asal_jax.rng import stream
-from asal_jax.strategy import Synthesis
+from asal_jax.search.features import FeatureSet
+from asal_jax.search.matching import match
+from asal_jax.store.checkpoint import write_json
+from asal_jax.store.journal import read_lines
+from asal_jax.store.progress import log
 from asal_jax.types import GAN, Params, Splits, encode
 
 SHOWN_MATCHES = 10

@@ -5,11 +5,11 @@ import jax.numpy as jnp
 from ml_collections import ConfigDict
 
 from asal_jax import config as checks
-from asal_jax.autoencoder import make_autoencoder
-from asal_jax.classifier import make_classifier
+from asal_jax.acquisition.score import SCORES
 from asal_jax.errors import InputError
-from asal_jax.gan import make_gan
-from asal_jax.score import SCORES
+from asal_jax.models.autoencoder import make_autoencoder
+from asal_jax.models.classifier import make_classifier
+from asal_jax.models.gan import make_gan
 
 
 def rehearse(config: ConfigDict, image_shape: tuple[int, int, int], classes: int) -> None:

@@ -13,9 +13,9 @@ from jax import lax
 from jaxtyping import Array, Float, Int, Int32, Key, UInt8
 from ml_collections import ConfigDict
 
-from asal_jax.blocks import map_blocks
 from asal_jax.networks import pure, training
 from asal_jax.networks.classifiers import CLASSIFIERS
+from asal_jax.pools.blocks import map_blocks
 from asal_jax.rng import stream
 from asal_jax.types import Classifier, Params, PixelRange, Score, decode
 

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Int32, UInt8
 
-from asal_jax.attributes import load_celeb_a
 from asal_jax.errors import InputError
-from asal_jax.sources import read_tfds
+from asal_jax.pools.attributes import load_celeb_a
+from asal_jax.pools.sources import read_tfds
 from asal_jax.types import Data, Splits
 
 TEST_FRACTION = 0.2

@@ -7,9 +7,9 @@ import jax
 import numpy as np
 from jaxtyping import Array, Int32, Key, UInt8
 
-from asal_jax.journal import Journal, Record
-from asal_jax.loop import Labelled, Strategy
-from asal_jax.strategy import World
+from asal_jax.acquisition.strategy import World
+from asal_jax.running.loop import Labelled, Strategy
+from asal_jax.store.journal import Journal, Record
 from asal_jax.types import Data, Labeller, Params, PixelRange, encode
 
 

@@ -10,14 +10,18 @@ from jaxtyping import Int32
 from ml_collections import ConfigDict
 
 from asal_jax import config as checks
-from asal_jax import gaal, report, summary
-from asal_jax.agreement import measure_agreement
-from asal_jax.checkpoint import write_json
-from asal_jax.classifier import make_accuracy, make_fit, make_scorer
-from asal_jax.journal import Journal, Record
-from asal_jax.judge import Judge
-from asal_jax.labellers import make_classifier_labeller, make_file_labeller
-from asal_jax.loop import (
+from asal_jax.acquisition.score import SCORES
+from asal_jax.acquisition.strategy import Synthesis, World, make_query
+from asal_jax.acquisition.synthesis import make_synthesis
+from asal_jax.labelling.labellers import make_classifier_labeller, make_file_labeller
+from asal_jax.labelling.oracle import make_oracle, start_set
+from asal_jax.models.classifier import make_accuracy, make_fit, make_scorer
+from asal_jax.models.judge import Judge
+from asal_jax.reporting import report, summary
+from asal_jax.reporting.agreement import measure_agreement
+from asal_jax.rng import seed_keys
+from asal_jax.running import gaal
+from asal_jax.running.loop import (
   LabelledPool,
   Learner,
   Strategy,
@@ -26,13 +30,10 @@ from asal_jax.loop import (
   run_strategy,
   run_supervised,
 )
-from asal_jax.oracle import make_oracle, start_set
-from asal_jax.prepare import Preparation
-from asal_jax.progress import log
-from asal_jax.rng import seed_keys
-from asal_jax.score import SCORES
-from asal_jax.strategy import Synthesis, World, make_query
-from asal_jax.synthesis import make_synthesis
+from asal_jax.running.prepare import Preparation
+from asal_jax.store.checkpoint import write_json
+from asal_jax.store.journal import Journal, Record
+from asal_jax.store.progress import log
 from asal_jax.types import Classifier, Labeller, Splits
 
 

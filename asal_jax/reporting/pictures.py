@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from asal_jax import canvas
-from asal_jax.canvas import DPI, TEXT, Path
 from asal_jax.errors import InputError
+from asal_jax.reporting import canvas
+from asal_jax.reporting.canvas import DPI, TEXT, Path
 
 
 class Matched(NamedTuple):

@@ -9,11 +9,11 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int32, UInt8
 from ml_collections import ConfigDict
 
-from asal_jax.classifier import Scorer
 from asal_jax.config import parse_strategy
-from asal_jax.features import FeatureSet
-from asal_jax.matching import match
+from asal_jax.models.classifier import Scorer
 from asal_jax.rng import stream
+from asal_jax.search.features import FeatureSet
+from asal_jax.search.matching import match
 from asal_jax.types import Params, Query
 
 

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Int32, UInt8
 
-from asal_jax.features import FeatureSet, pool_features
+from asal_jax.search.features import FeatureSet, pool_features
 from asal_jax.types import PixelRange
 
 

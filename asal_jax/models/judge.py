@@ -10,11 +10,11 @@ from jaxtyping import Float, Float32, Int32, UInt8
 from ml_collections import ConfigDict
 from scipy import special
 
-from asal_jax.blocks import map_blocks
-from asal_jax.checkpoint import Cache, Checkpoints, fingerprint
-from asal_jax.classifier import make_fit
-from asal_jax.progress import log
+from asal_jax.models.classifier import make_fit
+from asal_jax.pools.blocks import map_blocks
 from asal_jax.rng import stream
+from asal_jax.store.checkpoint import Cache, Checkpoints, fingerprint
+from asal_jax.store.progress import log
 from asal_jax.types import Classifier, Data, Params, PixelRange, Splits, decode
 
 VERSION = 1

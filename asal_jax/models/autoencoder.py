@@ -9,11 +9,11 @@ import optax
 from jaxtyping import Array, Float, Key, UInt8
 from ml_collections import ConfigDict
 
+from asal_jax.models.train import descend
 from asal_jax.networks import pure, training
 from asal_jax.networks.autoencoders import AUTOENCODERS
 from asal_jax.networks.plain import pyramid
 from asal_jax.rng import stream
-from asal_jax.train import descend
 from asal_jax.types import Extract, Params, PixelRange, decode
 
 

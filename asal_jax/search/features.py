@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float, Float32, UInt8
 from scipy.sparse.linalg import eigsh
 
-from asal_jax.blocks import block_size, fold_blocks, map_blocks
+from asal_jax.pools.blocks import block_size, fold_blocks, map_blocks
 from asal_jax.types import Extract, Index, Params, PixelRange, decode
 
 

@@ -19,10 +19,10 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
-from asal_jax.checkpoint import Cache, write_json
 from asal_jax.errors import InputError
-from asal_jax.progress import Progress
-from asal_jax.sources import open_tfds, records
+from asal_jax.pools.sources import open_tfds, records
+from asal_jax.store.checkpoint import Cache, write_json
+from asal_jax.store.progress import Progress
 from asal_jax.types import Data, Splits
 
 PARTS = ("train", "validation", "test")
@@ -112,7 +112,7 @@ def read_attributes_folder(folder: pathlib.Path) -> Folder:
   except (OSError, ValueError) as error:
     raise InputError(
       f"data.folder: can not read {path} ({error}); it is written last, so without it a folder is unfinished: "
-      "write it again with asal_jax.attributes.write_attributes_folder"
+      "write it again with asal_jax.pools.attributes.write_attributes_folder"
     ) from error
   if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
     raise InputError(f"data.folder: {path} holds {names!r}; needed is a list of the attributes' names")

@@ -13,9 +13,9 @@ from jax import lax
 from jaxtyping import Array, Float, Key, UInt8
 from ml_collections import ConfigDict
 
+from asal_jax.models.train import descend
 from asal_jax.networks import plain, pure, residual, training
 from asal_jax.rng import stream
-from asal_jax.train import descend
 from asal_jax.types import GAN, Params, PixelRange, decode
 
 RESIDUAL_SIZE = (32, 32)

@@ -8,10 +8,10 @@ import jax
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Int32, Key, UInt8
 
+from asal_jax.acquisition.strategy import World
 from asal_jax.errors import InputError
-from asal_jax.journal import Journal, Record
-from asal_jax.progress import Progress
-from asal_jax.strategy import World
+from asal_jax.store.journal import Journal, Record
+from asal_jax.store.progress import Progress
 from asal_jax.types import Oracle, Params, Query
 
 

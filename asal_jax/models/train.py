@@ -12,10 +12,10 @@ import optax
 from jax import lax
 from jaxtyping import Array, Bool, Key, UInt8
 
-from asal_jax.checkpoint import Checkpoints, committed
 from asal_jax.errors import InputError
-from asal_jax.progress import Progress
 from asal_jax.rng import stream
+from asal_jax.store.checkpoint import Checkpoints, committed
+from asal_jax.store.progress import Progress
 from asal_jax.types import Params
 
 CHUNK = 25

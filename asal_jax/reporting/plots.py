@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from asal_jax import canvas, summary
-from asal_jax.canvas import TEXT, Path
 from asal_jax.errors import InputError
+from asal_jax.reporting import canvas, summary
+from asal_jax.reporting.canvas import TEXT, Path
 
 if TYPE_CHECKING:
   from matplotlib.axes import Axes

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from asal_jax.checkpoint import Cache
 from asal_jax.errors import InputError
+from asal_jax.store.checkpoint import Cache
 from asal_jax.types import Data
 
 

@@ -10,15 +10,15 @@ import numpy as np
 from jaxtyping import UInt8
 from ml_collections import ConfigDict
 
-from asal_jax.autoencoder import AutoEncoder, AutoEncoderState, make_autoencoder
-from asal_jax.checkpoint import Cache, fingerprint
 from asal_jax.errors import InputError
-from asal_jax.features import PCA, FeatureSet, fit_pca, make_project, pixels, pool_features
-from asal_jax.gan import GANState, make_gan
-from asal_jax.index import INDICES
-from asal_jax.progress import log
-from asal_jax.stages import Stages
-from asal_jax.train import train
+from asal_jax.models.autoencoder import AutoEncoder, AutoEncoderState, make_autoencoder
+from asal_jax.models.gan import GANState, make_gan
+from asal_jax.models.train import train
+from asal_jax.search.features import PCA, FeatureSet, fit_pca, make_project, pixels, pool_features
+from asal_jax.search.index import INDICES
+from asal_jax.store.checkpoint import Cache, fingerprint
+from asal_jax.store.progress import log
+from asal_jax.store.stages import Stages
 from asal_jax.types import GAN, Extract, Index, Params
 
 VERSION = 3

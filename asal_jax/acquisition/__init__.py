@@ -1,0 +1,1 @@
+"""The method: scores, synthesis, strategies."""

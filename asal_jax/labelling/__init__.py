@@ -1,0 +1,1 @@
+"""Who gives labels: the pool, a classifier as a stand-in, a person."""

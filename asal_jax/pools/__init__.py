@@ -1,0 +1,1 @@
+"""Data: where images and labels come from, and passes over them."""

@@ -1,0 +1,1 @@
+"""What a run leaves for people: statistics, tables, figures, pictures."""

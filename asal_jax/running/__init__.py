@@ -1,0 +1,1 @@
+"""A run: what is made once, the loop, all strategies side by side."""

@@ -1,0 +1,1 @@
+"""Features of images, nearest-neighbour indices over them, matching."""
