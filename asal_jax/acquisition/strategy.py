@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int32, UInt8
 from ml_collections import ConfigDict
 
-from asal_jax.config import parse_strategy
+from asal_jax.acquisition.names import parse_strategy
 from asal_jax.models.classifier import Scorer
 from asal_jax.rng import stream
 from asal_jax.search.features import FeatureSet
@@ -112,7 +112,7 @@ def best_first(near: Int32[np.ndarray, "s b m"], k: int, score_at) -> Int32[np.n
 
 
 def make_query(name: str, config: ConfigDict, world: World) -> Query:
-  """The strategy called `name` (see config.py for the names)."""
+  """The strategy called `name` (see names.py)."""
   batch, parsed, scorer = config.loop.per_cycle, parse_strategy(name), world.scorers[config.score]
   if parsed.base == "random":
     return random_sampling(batch)

@@ -10,8 +10,8 @@ import numpy as np
 from jaxtyping import Int32
 from ml_collections import ConfigDict
 
+from asal_jax.acquisition.names import GAAL
 from asal_jax.acquisition.strategy import Synthesis
-from asal_jax.config import GAAL
 from asal_jax.labelling.labellers import SHOWN_AS
 from asal_jax.models.judge import Judge, classifier_score
 from asal_jax.reporting import pictures, plots, summary

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Int32
 from ml_collections import ConfigDict
 
-from asal_jax import config as checks
+from asal_jax.acquisition import names
 from asal_jax.acquisition.score import SCORES
 from asal_jax.acquisition.strategy import Synthesis, World, make_query
 from asal_jax.acquisition.synthesis import make_synthesis
@@ -48,7 +48,7 @@ class Result(NamedTuple):
 def make_world(config: ConfigDict, preparation: Preparation, classifier: Classifier) -> World:
   """Everything the strategies of a config may use; GAN and features only where one of them needs these."""
   scorers = {name: make_scorer(classifier, score, preparation.pixel_range) for name, score in SCORES.items()}
-  if not checks.needs_gan(config.strategies):
+  if not names.needs_gan(config.strategies):
     return World(preparation.images, scorers, None, {})
   gan, state = preparation.gan
   if config.synthesis.batch_norm == "reference":
@@ -64,7 +64,7 @@ def make_world(config: ConfigDict, preparation: Preparation, classifier: Classif
     preparation.images,
     scorers,
     synthesis,
-    {name: preparation.feature_set(name) for name in checks.feature_sets(config.strategies)},
+    {name: preparation.feature_set(name) for name in names.feature_sets(config.strategies)},
   )
 
 
@@ -84,7 +84,7 @@ class Comparison:
       [start_set(key, splits.pool.labels, loop.start, classes, loop.stratified) for key in self.keys]
     )
     self.learner = self._learner()
-    self.stores = {name: gaal.SyntheticStore(workdir / "synthetic" / name) for name in checks.GAAL}
+    self.stores = {name: gaal.SyntheticStore(workdir / "synthetic" / name) for name in names.GAAL}
 
   def _learner(self, own_images: bool = False) -> Learner:
     """A learner of its own: one compile for one size of the labelled buffer."""
@@ -120,7 +120,7 @@ class Comparison:
   def _gaal(self, name: str) -> Strategy:
     """GAAL, labelled by the judge or by a person."""
     labeller = (
-      self._file_labeller() if checks.GAAL[name] == "file" else make_classifier_labeller(self.judge().predict)
+      self._file_labeller() if names.GAAL[name] == "file" else make_classifier_labeller(self.judge().predict)
     )
     pixel_range = tuple(self.config.data.pixel_range)
     return gaal.gaal(name, self.keys, self.world, labeller, self.stores[name], pixel_range, self.journal)
@@ -134,7 +134,7 @@ class Comparison:
       self.journal.add_selection(self._start(name))
     loop, seeds = self.config.loop, len(self.keys)
     cycles = (loop.budget - loop.start) // loop.per_cycle + 1
-    if name in checks.GAAL:
+    if name in names.GAAL:
       labelled = gaal.LabelledImages(self.splits.pool, self.stores[name], seeds, loop.budget)
       run_strategy(
         self._gaal(name), labelled, cycles, self.keys, self._learner(own_images=True), self.journal
@@ -164,7 +164,7 @@ class Comparison:
         self.config,
         figures,
       )
-    for name in set(self.config.strategies) & set(checks.GAAL):
+    for name in set(self.config.strategies) & set(names.GAAL):
       self._report_agreement(name)
     log.info("figures: %s", ", ".join(str(path) for path in sorted(figures.glob("*.png"))))
     return Result(summarised, records, self.workdir)
