@@ -14,7 +14,7 @@ from asal_jax.models.gan import NETWORKS, RESIDUAL_SIZE
 from asal_jax.networks import plain
 from asal_jax.networks.autoencoders import AUTOENCODERS
 from asal_jax.networks.classifiers import CLASSIFIERS
-from asal_jax.search.index import INDICES
+from asal_jax.search.index import AUTO, INDICES
 
 
 def _require(condition: bool, field: str, found, allowed: str) -> None:
@@ -65,6 +65,8 @@ NOT_NEGATIVE = (
   "gan.consistency",
   "gan.margin",
   "gan.looks",
+  "data.jitter",
+  "data.resident_gib",
   "synthesis.ascent_steps",
   "index.epsilon",
 )
@@ -80,7 +82,7 @@ CHOICES = {
   "gan.loss": GAN_LOSSES,
   "gan.batch_norm": ("none", "generator", "both"),
   "autoencoder.network": AUTOENCODERS,
-  "index.name": INDICES,
+  "index.name": (*INDICES, AUTO),
   "synthesis.batch_norm": ("frozen", "reference"),
 }
 """Fields that name something, with the names there are."""

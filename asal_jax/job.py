@@ -27,7 +27,7 @@ from asal_jax.running.prepare import Preparation
 from asal_jax.running.rehearsal import rehearse
 from asal_jax.store.checkpoint import Cache, fingerprint, write_json
 from asal_jax.store.stages import Stages
-from asal_jax.types import Data, Splits
+from asal_jax.types import Data, Pool, Splits
 
 STAGES = {
   "gan": frozenset({"gan"}),
@@ -69,14 +69,19 @@ def run(
     splits = load(config, data, cache)
   write_json(workdir / "config.json", {"config": settings, **surroundings()})
   with jax.default_matmul_precision(config.precision):
-    judge = functools.cache(lambda: train_judge(config, splits, cache))
+
+    @functools.cache
+    def judge() -> Judge:
+      with stages("judge"):
+        return train_judge(config, splits, cache)
+
     look = report.make_look(config, judge, workdir)
     preparation = Preparation(config, splits.pool.images, cache, STAGES[stage], stages, look)
     if stage == "gan":
       preparation.gan  # noqa: B018
       return None
-    classifier = make_classifier(config.classifier, splits.pool.images.shape[1:], len(splits.class_names))
-    world = make_world(config, preparation, classifier)
+    classifier = make_classifier(config.classifier, splits.pool.images.image_shape, len(splits.class_names))
+    world = make_world(config, preparation, classifier, workdir)
     if stage == "features":
       return None
     comparison = Comparison(config, splits, classifier, world, judge, workdir)
@@ -90,7 +95,7 @@ def run(
 def train_judge(config: ConfigDict, splits: Splits, cache: pathlib.Path) -> Judge:
   """The judge of the run: its classifier, by cross-entropy so that its outputs are probabilities."""
   section = ConfigDict({**config.classifier.to_dict(), "loss": "cross_entropy"})
-  classifier = make_classifier(section, splits.pool.images.shape[1:], len(splits.class_names))
+  classifier = make_classifier(section, splits.pool.images.image_shape, len(splits.class_names))
   return make_judge(classifier, section, splits, tuple(config.data.pixel_range), Cache(cache))
 
 
@@ -108,7 +113,7 @@ def check(config: ConfigDict, stage: str, known: bool) -> None:
       checks.validate_choice(config, "data.attribute", CELEB_A_ATTRIBUTES)
     classes = len(config.data.classes) or data_set.classes
     # How many images a folder holds is known when it is loaded.
-    pool = config.loop.budget if config.data.folder else data_set.pool
+    pool = config.loop.budget if config.data.folder else config.data.jitter or data_set.pool
     checks.validate_for_data(config, classes, pool, data_set.image_shape)
     rehearse(config, data_set.image_shape, classes)
 
@@ -116,37 +121,51 @@ def check(config: ConfigDict, stage: str, known: bool) -> None:
 def load(config: ConfigDict, data: Data | Splits | None, cache: pathlib.Path) -> Splits:
   """The data of a run, checked against the config; what decoding them makes goes into the cache."""
   section = config.data
+  flips = False
   if data is None:
+    flips = data_sets.DATA_SETS[section.name].flips
     splits = data_sets.load(section.name, attribute=section.attribute, folder=section.folder, cache=cache)
   else:
-    splits = data_sets.split(data) if isinstance(data, Data) else data
+    splits = data if isinstance(data, Splits) else split(data, section.resident_gib)
     for name in ("pool", "test"):
       data_sets.check_data(name, getattr(splits, name), len(splits.class_names))
     checks.validate_classes(config, len(splits.class_names))
-    checks.validate_sources(config, len(splits.class_names), splits.pool.images.shape[1:], named=False)
+    shape = data_sets.image_shape(splits.pool)
+    checks.validate_sources(config, len(splits.class_names), shape, named=False)
   if section.test_set == "usps":
     splits = splits._replace(test=load_usps_test(section.usps_file))
+  known = section.name if data is None and not section.folder else ""
+  splits = splits._replace(pool=data_sets.leave_on_disk(splits.pool, section.resident_gib, known))
   splits = data_sets.keep_classes(splits, tuple(section.classes))
   splits = data_sets.keep_fractions(splits, tuple(section.pool_class_fractions))
+  splits = splits._replace(pool=data_sets.open_pool(splits.pool, section.jitter, flips))
   classes, pool = len(splits.class_names), splits.pool
-  counts = np.bincount(pool.labels, minlength=classes)
-  checks.validate_for_data(config, classes, len(pool.images), pool.images.shape[1:], counts)
+  counts, shape = np.bincount(pool.labels, minlength=classes), data_sets.image_shape(pool)
+  checks.validate_for_data(config, classes, len(pool.images), shape, counts)
   if data is not None:
-    rehearse(config, pool.images.shape[1:], classes)
+    rehearse(config, shape, classes)
   return splits
+
+
+def split(data: Data, resident_gib: float) -> Splits:
+  """One's own arrays, a fifth of them held out; what is large and mapped is not read."""
+  data_sets.check_data("data", data)
+  return data_sets.split(data_sets.leave_on_disk(data, resident_gib))
 
 
 def describe(config: ConfigDict, data: Data | Splits | None) -> dict[str, Any]:
   """What makes a run's numbers, as JSON: the config, and of images of one's own a hash."""
   settings = json.loads(json.dumps(config.to_dict()))
-  # Where USPS lies changes no number.
-  del settings["data"]["usps_file"]
+  # Where USPS lies and where a pool is held changes no number.
+  del settings["data"]["usps_file"], settings["data"]["resident_gib"]
   if data is None and config.data.folder:
     images, _ = read_attributes_folder(pathlib.Path(config.data.folder)).parts["train"]
     settings["data"]["folder"] = f"images {fingerprint(images)}"
   if data is not None:
     pool = data.pool if isinstance(data, Splits) else data
-    settings["data"]["name"] = f"arrays {fingerprint(np.asarray(pool.images))}"
+    images = pool.images
+    made_of = images.fingerprint() if isinstance(images, Pool) else fingerprint(np.asarray(images))
+    settings["data"]["name"] = f"arrays {made_of}"
   return settings
 
 

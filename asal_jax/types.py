@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
 import numpy as np
-from jaxtyping import Array, Bool, Float, Float32, Int32, Key, PyTree, UInt8
+from jaxtyping import Array, Float, Float32, Int32, Key, PyTree, UInt8
 
 Params = PyTree[Any]
 PixelRange = tuple[float, float]
@@ -29,9 +29,9 @@ Labeller = Callable[[str, int, UInt8[np.ndarray, "s b h w c"]], Int32[np.ndarray
 
 
 class Data(NamedTuple):
-  """Labelled images in memory: `images` uint8 [n, h, w, c], `labels` int32 [n] in 0..k-1."""
+  """Labelled images: `images` uint8 [n, h, w, c] or a `Pool`, `labels` int32 [n] in 0..k-1."""
 
-  images: UInt8[np.ndarray, "n h w c"]
+  images: Any
   labels: Int32[np.ndarray, " n"]
 
 
@@ -47,18 +47,35 @@ class Splits(NamedTuple):
 class GAN(NamedTuple):
   """An unconditional GAN as pure functions over a train state `S`.
 
-  init(key) -> S; step(S, key, images u8[n h w c]) -> (S, metrics): one generator step and its critic steps;
+  init(key) -> S; batch_ids(key, n) -> i32[critic steps, b]: the pool's samples that an iteration sees, of n;
+  step(S, key, their images u8[critic steps, b h w c]) -> (S, metrics): one generator step and its critic steps;
   generate(variables of the generator, z f32[b latent]) -> f32[b h w c], by running statistics where the generator
   normalises by batches; generate_by_batch: the same by the statistics of this batch, as in training;
   critic_features(variables of the critic, images) -> f32[b d]: the flattened last convolution, dropout off.
   """
 
   init: Callable[[Key[Array, ""]], Any]
-  step: Callable[[Any, Key[Array, ""], UInt8[Array, "n h w c"]], tuple[Any, dict[str, Array]]]
+  batch_ids: Callable[[Key[Array, ""], int], Int32[Array, "steps b"]]
+  step: Callable[[Any, Key[Array, ""], UInt8[Array, "steps b h w c"]], tuple[Any, dict[str, Array]]]
   generate: Callable[[Params, Float[Array, "b z"]], Float[Array, "b h w c"]]
   generate_by_batch: Callable[[Params, Float[Array, "b z"]], Float[Array, "b h w c"]]
   critic_features: Extract
   latent_dim: int
+
+
+class AutoEncoder(NamedTuple):
+  """An auto-encoder as pure functions over a train state `S`.
+
+  init(key) -> S; batch_ids(key, n) -> i32[b]: the pool's samples that an iteration sees, of n; step(S, key, their
+  images u8[b h w c]) -> (S, metrics); encode(variables, images f32[b h w c]) -> f32[b d]; reconstruct(variables,
+  images) -> f32[b h w c].
+  """
+
+  init: Callable[[Key[Array, ""]], Any]
+  batch_ids: Callable[[Key[Array, ""], int], Int32[Array, " b"]]
+  step: Callable[[Any, Key[Array, ""], UInt8[Array, "b h w c"]], tuple[Any, dict[str, Array]]]
+  encode: Extract
+  reconstruct: Callable[[Params, Float[Array, "b h w c"]], Float[Array, "b h w c"]]
 
 
 class Classifier(NamedTuple):
@@ -76,6 +93,38 @@ class Classifier(NamedTuple):
 
 
 @runtime_checkable
+class Pool(Protocol):
+  """Unlabelled images by id 0..n-1, of which n may be any number: only what is read is in memory."""
+
+  @property
+  def image_shape(self) -> tuple[int, int, int]:
+    """Height, width and channels."""
+    ...
+
+  @property
+  def resident(self) -> UInt8[Array, "n h w c"] | None:
+    """The whole pool on the device where it fits there, else None."""
+    ...
+
+  def __len__(self) -> int:
+    """How many images there are."""
+    ...
+
+  def fingerprint(self) -> str:
+    """A hash of what the images are (never of labels): equal pools have equal ones; made once, without a full read
+    where the pool knows what it was made from."""
+    ...
+
+  def read(self, ids: Int32[np.ndarray, "*batch"]) -> UInt8[Any, "*batch h w c"]:
+    """The images of `ids`, in that order; on the device where the pool is resident, else on the host."""
+    ...
+
+  def block(self, start: int, stop: int) -> UInt8[Any, "m h w c"]:
+    """The images of ids start..stop-1, read in one go; where as `read`."""
+    ...
+
+
+@runtime_checkable
 class Index(Protocol):
   """A nearest-neighbour index over pool features (Euclidean distance), ids 0..n-1 in the order given.
 
@@ -84,28 +133,34 @@ class Index(Protocol):
   """
 
   @classmethod
-  def build(cls, features: Float32[np.ndarray, "n d"], **options: Any) -> "Index":
-    """Index `features`; `options` are the index's own numbers, from `config.index`."""
+  def build(
+    cls, features: Float32[np.ndarray, "n d"], folder: pathlib.Path | None = None, **options: Any
+  ) -> "Index":
+    """Index `features`, which may be a memory map; `options` are the index's own numbers, from `config.index`.
+
+    With a folder (existing) the index is kept there, part by part where building takes long: the same call goes on
+    with what is missing.
+    """
     ...
 
   @classmethod
   def load(cls, folder: pathlib.Path) -> "Index":
-    """Read what `save` wrote."""
+    """Read what `build` kept."""
     ...
 
-  def save(self, folder: pathlib.Path) -> None:
-    """Write the index into an existing folder."""
+  def __len__(self) -> int:
+    """How many features there are."""
     ...
 
   def search(
-    self, queries: Float32[np.ndarray, "m d"], k: int, excluded: Bool[np.ndarray, " n"]
+    self, queries: Float32[np.ndarray, "m d"], k: int, excluded: Int32[np.ndarray, " e"]
   ) -> tuple[Float32[np.ndarray, "m k"], Int32[np.ndarray, "m k"]]:
-    """The k nearest not-excluded neighbours of each query: (distances, ids)."""
+    """The k nearest neighbours of each query whose ids are not among `excluded` (any order): (distances, ids)."""
     ...
 
 
-Query = Callable[[Key[Array, " s"], int, Params, Bool[np.ndarray, "s n"]], Int32[np.ndarray, "s b"]]
-"""A strategy: (a key a seed, cycle, classifier params [s ...], mask of the labelled) -> b distinct pool ids a seed."""
+Query = Callable[[Key[Array, " s"], int, Params, Int32[np.ndarray, "s e"]], Int32[np.ndarray, "s b"]]
+"""A strategy: (a key a seed, cycle, classifier params [s ...], ids of the labelled) -> b distinct pool ids a seed."""
 
 
 def decode(images: UInt8[Array, "*n h w c"], pixel_range: PixelRange) -> Float[Array, "*n h w c"]:

@@ -46,6 +46,8 @@ def get_config() -> ConfigDict:
   )
   config.data.test_set = "own"  # own | usps (28x28 digits): the data set's, or USPS brought to MNIST's size
   config.data.usps_file = ""  # an .npz as asal_jax/pools/usps.py says; empty: scikit-learn fetches USPS
+  config.data.jitter = 0  # virtual images, made on the fly from the pool's by small affine changes; 0: none
+  config.data.resident_gib = 4.0  # a pool of more stays in its file, and only what is needed is read
   config.data.pixel_range = (0.0, 1.0)  # what black and white are to the networks
 
   config.classifier = ConfigDict()
@@ -100,7 +102,9 @@ def get_config() -> ConfigDict:
   config.features.dimensions = 50  # principal components, or all where the features are fewer
 
   config.index = ConfigDict()
-  config.index.name = "pynndescent"  # pynndescent | exact | kdtree
+  config.index.name = (
+    "pynndescent"  # exact | exact_int8 | kdtree | pynndescent | faiss_ivf | faiss_hnsw | auto
+  )
   config.index.n_neighbors = 30  # edges of pynndescent's graph
   config.index.epsilon = 0.3  # its search margin: recall against speed
   config.index.seed = 0

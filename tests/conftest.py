@@ -66,6 +66,6 @@ def gaussian():
 def graph(gaussian):
   """The one index that costs numba's compilation."""
   # Imported here: the hook above must come first.
-  from asal_jax.search.index import PyNNDescentIndex
+  from asal_jax.search.graph import PyNNDescentIndex
 
   return PyNNDescentIndex.build(gaussian[0], seed=3)

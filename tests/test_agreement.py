@@ -8,8 +8,9 @@ import pytest
 from sklearn.metrics import balanced_accuracy_score
 
 from asal_jax.reporting.agreement import balanced_agreement, measure_agreement
+from asal_jax.search.exact import ExactIndex
 from asal_jax.search.features import PCA, FeatureSet, make_project, pixels
-from asal_jax.search.index import ExactIndex, KDTreeIndex
+from asal_jax.search.kdtree import KDTreeIndex
 
 RANGE = (-1.0, 1.0)
 

@@ -36,7 +36,7 @@ def fitted(config, classes, ids=IDS, labels=None, count=COUNT):
   classifier = make_classifier(config, (3, 3, 1), classes)
   fit = make_fit(classifier, config, RANGE)
   labels = labels_of(classes) if labels is None else labels
-  return classifier, fit, fit(KEYS, CYCLE, IMAGES, ids, labels, np.int32(count))
+  return classifier, fit, fit(KEYS, CYCLE, IMAGES[ids], labels, np.int32(count))
 
 
 def linear(params, row=0):
@@ -137,14 +137,12 @@ def test_images_of_rejected_rows_do_not_matter():
   jax.tree.map(np.testing.assert_array_equal, first, fitted(settings(), 4, ids, labels)[2])
 
 
-def test_images_of_each_seeds_own():
+def test_images_shared_by_all_seeds():
   config, labels = settings(), labels_of(4)
-  classifier, _, together = fitted(config, 4)
-  fit = make_fit(classifier, config, RANGE, own_images=True)
-  # The second seed's are turned round, and so are its ids.
-  images, ids = jnp.stack([IMAGES, IMAGES[::-1]]), np.stack([IDS[0], 39 - IDS[1]])
-  own = fit(KEYS, CYCLE, images, ids, labels, np.int32(COUNT))
-  jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), own, together)
+  classifier, _, own = fitted(config, 4, ids=np.stack([IDS[0]] * 2))
+  fit = make_fit(classifier, config, RANGE, shared=True)
+  shared = fit(KEYS, CYCLE, IMAGES[IDS[0]], labels, np.int32(COUNT))
+  jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), own, shared)
 
 
 def test_rows_beyond_the_count_are_ignored():
@@ -161,7 +159,7 @@ def test_rows_beyond_the_count_are_ignored():
 def test_a_growing_set_compiles_once():
   _, fit, _ = fitted(settings(), 2)
   for cycle, count in enumerate((1, 5, 6, CAPACITY)):
-    params = fit(KEYS, cycle, IMAGES, IDS, labels_of(2), np.int32(count))
+    params = fit(KEYS, cycle, IMAGES[IDS], labels_of(2), np.int32(count))
     assert all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves(params))
   assert fit._cache_size() == 1
 
@@ -170,7 +168,7 @@ def test_seeds_side_by_side_equal_one_by_one():
   _, fit, together = fitted(settings(), 4)
   for row, seed in enumerate((5, 2)):
     rows = slice(row, row + 1)
-    alone = fit(seed_keys((seed,)), CYCLE, IMAGES, IDS[rows], labels_of(4)[rows], np.int32(COUNT))
+    alone = fit(seed_keys((seed,)), CYCLE, IMAGES[IDS[rows]], labels_of(4)[rows], np.int32(COUNT))
     for a, b in zip(linear(together, row), linear(alone), strict=True):
       np.testing.assert_allclose(a, b, atol=1e-5)
 
@@ -183,13 +181,11 @@ def test_accuracy_and_scores_equal_numpy(classes, monkeypatch):
   truth = np.random.default_rng(4).integers(0, classes, 40).astype(np.int32)
   accuracy = make_accuracy(classifier, RANGE)(params, IMAGES, jnp.asarray(truth))
   scorer = make_scorer(classifier, entropy, RANGE)
-  scores = scorer.pool(params, IMAGES)
+  scores = scorer.block(params, IMAGES)
   assert scores.shape == (len(KEYS), 40)
   np.testing.assert_allclose(
-    scorer.at(params, IMAGES, IDS), np.take_along_axis(np.asarray(scores), IDS, axis=1), atol=1e-6
+    scorer.images(params, IMAGES[IDS]), np.take_along_axis(np.asarray(scores), IDS, axis=1), atol=1e-6
   )
-  own = jnp.stack([IMAGES[ids] for ids in IDS])
-  np.testing.assert_allclose(scorer.images(params, own), scorer.at(params, IMAGES, IDS), atol=1e-6)
   for row in range(len(KEYS)):
     kernel, bias = linear(params, row)
     logits = PIXELS @ kernel + bias

@@ -37,7 +37,7 @@ def test_one_batch_is_learned(network, side, classes, rate, epochs):
   ids = np.arange(6, dtype=np.int32)
   classifier = make_classifier(config, (side, side, 3), classes)
   fit = make_fit(classifier, config, RANGE)
-  params = fit(seed_keys((6,)), 0, pool, ids[None], ids[None] % classes, np.int32(6))
+  params = fit(seed_keys((6,)), 0, pool[None], ids[None] % classes, np.int32(6))
   # Random images: only a net that is trained rightly knows them.
   assert make_accuracy(classifier, RANGE)(params, pool, jnp.asarray(ids % classes)) == 1
 

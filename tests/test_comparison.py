@@ -77,7 +77,7 @@ def test_a_person_s_true_labels_give_the_numbers_of_the_pool_s(reference, pool, 
     assert sheet == tmp_path / "labels" / strategy / f"cycle_{cycle}" / "labels.csv"
     shown = np.load(sheet.with_name("images.npy"))
     if strategy == "entropy":
-      np.testing.assert_array_equal(shown, pool.images[asked["ids"]])
+      np.testing.assert_array_equal(shown, pool.images.read(np.array(asked["ids"])))
       fill(sheet, pool.labels[asked["ids"]])
     else:
       assert asked["ids"] is None

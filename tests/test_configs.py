@@ -270,7 +270,9 @@ def trace_gan(section, shape, pixel_range):
   """One iteration: the state keeps its shapes and types, or every second call would compile again."""
   gan, key = make_gan(section, shape, pixel_range), jax.random.key(0)
   state = jax.eval_shape(gan.init, key)
-  after, metrics = jax.eval_shape(gan.step, state, key, shaped(1_000, *shape, dtype="uint8"))
+  ids = jax.eval_shape(lambda key: gan.batch_ids(key, 1_000), key)
+  assert ids.shape == (section.critic_steps, section.batch_size)
+  after, metrics = jax.eval_shape(gan.step, state, key, shaped(*ids.shape, *shape, dtype="uint8"))
   assert described(after) == described(state)
   assert all((m.shape, m.dtype) == ((), jnp.float32) for m in metrics.values())
   assert "critic_loss" in metrics
@@ -286,7 +288,8 @@ def trace_gan(section, shape, pixel_range):
 def trace_autoencoder(section, shape, pixel_range):
   autoencoder, key = make_autoencoder(section, shape, pixel_range), jax.random.key(0)
   state = jax.eval_shape(autoencoder.init, key)
-  after, metrics = jax.eval_shape(autoencoder.step, state, key, shaped(1_000, *shape, dtype="uint8"))
+  ids = jax.eval_shape(lambda key: autoencoder.batch_ids(key, 1_000), key)
+  after, metrics = jax.eval_shape(autoencoder.step, state, key, shaped(*ids.shape, *shape, dtype="uint8"))
   assert described(after) == described(state)
   assert set(metrics) == {"loss"}
   code = jax.eval_shape(autoencoder.encode, state.variables, shaped(3, *shape)).shape
@@ -299,8 +302,8 @@ def trace_classifier(section, shape, pixel_range, classes, seeds):
   """A whole fit; returns the classifier and its parameters, of all seeds."""
   classifier, keys = make_classifier(section, shape, classes), seed_keys(seeds)
   params = jax.eval_shape(
-    make_fit(classifier, section, pixel_range), keys, np.int32(0), shaped(1_000, *shape, dtype="uint8"),
-    shaped(len(seeds), 60, dtype="int32"), shaped(len(seeds), 60, dtype="int32"), np.int32(60),
+    make_fit(classifier, section, pixel_range), keys, np.int32(0), 
+    shaped(len(seeds), 60, *shape, dtype="uint8"), shaped(len(seeds), 60, dtype="int32"), np.int32(60),
   )  # fmt: skip
   assert described(params) == described(jax.eval_shape(jax.vmap(classifier.init), keys))
   return classifier, params

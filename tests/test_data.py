@@ -17,6 +17,7 @@ from asal_jax.pools.data import (
   load_cifar10,
   load_digits,
   load_mnist,
+  read,
   split,
 )
 
@@ -129,10 +130,46 @@ def test_a_run_takes_shares_of_the_kept_classes_of_own_arrays(tmp_path):
   config = tiny.config(**{"data.classes": (2, 0), "data.pool_class_fractions": (0.25, 1.0)})
   loaded = job.load(config, splits, tmp_path)
   assert np.bincount(loaded.pool.labels).tolist() == [25, 100]
-  assert {i % 4 for i, label in zip(numbers(loaded.pool), loaded.pool.labels, strict=True) if label == 0} == {
-    2
-  }
+  kept = zip(numbers(read(loaded.pool)), loaded.pool.labels, strict=True)
+  assert {i % 4 for i, label in kept if label == 0} == {2}
   assert np.bincount(loaded.test.labels).tolist() == [100, 100]
+
+
+def test_a_large_map_stays_on_disk_and_holds_the_same(tmp_path):
+  data = numbered(400, classes=4)
+  np.save(tmp_path / "images.npy", data.images)
+  mapped = data._replace(images=np.load(tmp_path / "images.npy", mmap_mode="r"))
+  names = ("a", "b", "c", "d")
+  settings = {"data.classes": (2, 0), "data.pool_class_fractions": (0.25, 1.0)}
+  resident = job.load(tiny.config(**settings), Splits(mapped, data, names), tmp_path).pool
+  on_disk = job.load(
+    tiny.config(**settings, **{"data.resident_gib": 1e-7}), Splits(mapped, data, names), tmp_path
+  ).pool
+  assert resident.images.resident is not None
+  assert on_disk.images.resident is None
+  np.testing.assert_array_equal(read(on_disk).images, read(resident).images)
+  np.testing.assert_array_equal(on_disk.labels, resident.labels)
+
+
+def test_one_s_own_large_map_is_split_as_an_array_is(tmp_path):
+  data = numbered(400, classes=3)
+  np.save(tmp_path / "images.npy", data.images)
+  mapped = data._replace(images=np.load(tmp_path / "images.npy", mmap_mode="r"))
+  whole = job.load(tiny.config(**{"data.classes": ()}), data, tmp_path)
+  parts = job.load(tiny.config(**{"data.resident_gib": 1e-7, "data.classes": ()}), mapped, tmp_path)
+  assert parts.pool.images.resident is None
+  np.testing.assert_array_equal(read(parts.pool).images, read(whole.pool).images)
+  np.testing.assert_array_equal(parts.test.images, whole.test.images)
+  np.testing.assert_array_equal(parts.pool.labels, whole.pool.labels)
+
+
+def test_jittered_images_have_the_labels_of_their_originals(tmp_path):
+  data = numbered(400, classes=3)
+  loaded = job.load(tiny.config(**{"data.jitter": 1_000, "data.classes": ()}), data, tmp_path).pool
+  originals = job.load(tiny.config(**{"data.classes": ()}), data, tmp_path).pool
+  assert len(loaded.images) == len(loaded.labels) == 1_000
+  np.testing.assert_array_equal(read(loaded).images[:320], read(originals).images)
+  np.testing.assert_array_equal(loaded.labels[640:960], originals.labels)
 
 
 def test_a_pool_too_small_after_its_shares_is_told_with_its_counts(tmp_path):

@@ -15,11 +15,10 @@ from asal_jax.labelling.labellers import SHOWN_AS
 from asal_jax.models.classifier import make_accuracy, make_classifier, make_fit
 from asal_jax.rng import seed_keys
 from asal_jax.running.comparison import Comparison, make_world
-from asal_jax.running.gaal import LabelledImages, SyntheticStore
+from asal_jax.running.gaal import SyntheticStore
 from asal_jax.running.prepare import Preparation
 from asal_jax.store.journal import read_lines
 from asal_jax.store.stages import Stages
-from asal_jax.types import Data
 
 GAAL, RANGE = "gaal_stand_in", (0.0, 1.0)
 CONFIG = tiny.config(strategies=(GAAL, "asal_pixels"), **tiny.QUICK_GAN, **{"gan.looks": 0})
@@ -42,7 +41,7 @@ def judge(result, splits):
 
 @pytest.fixture(scope="module")
 def classifier(splits):
-  return make_classifier(CONFIG.classifier, splits.pool.images.shape[1:], 2)
+  return make_classifier(CONFIG.classifier, splits.pool.images.image_shape, 2)
 
 
 def selections(result, name=GAAL):
@@ -85,17 +84,16 @@ def test_labels_are_counted(result, splits):
 
 
 def test_the_images_kept_are_those_trained_on(result, splits, classifier):
-  """One pool of all real and synthetic images, of which each seed has its rows, gives the run's numbers."""
-  lines, pool, keys = selections(result), splits.pool.images, seed_keys((0, 1))
-  images = np.concatenate([pool, *(np.concatenate(kept(result, cycle)) for cycle in (1, 2, 3))])
-  made = len(pool) + np.arange(30, dtype=np.int32).reshape(3, 2, 5)
-  ids = np.concatenate([np.array(lines[0]["ids"], np.int32), *made], axis=1)
+  """Each seed's real start set and synthetic images, side by side, give the run's numbers."""
+  lines, keys = selections(result), seed_keys((0, 1))
+  real = np.asarray(splits.pool.images.resident)[np.array(lines[0]["ids"])]
+  images = np.concatenate([real, *(kept(result, cycle) for cycle in (1, 2, 3))], axis=1)
   labels = np.concatenate([np.array(line["labels"], np.int32) for line in lines], axis=1)
   fit = make_fit(classifier, CONFIG.classifier, RANGE)
   accuracy = make_accuracy(classifier, RANGE)
   for cycle in range(4):
     count = np.int32(10 + 5 * cycle)
-    params = fit(keys, cycle, jnp.asarray(images), ids, labels, count)
+    params = fit(keys, cycle, jnp.asarray(images), labels, count)
     found = accuracy(params, jnp.asarray(splits.test.images), jnp.asarray(splits.test.labels))
     rows = [r for r in result.records if (r["strategy"], r["cycle"]) == (GAAL, cycle)]
     np.testing.assert_allclose(found, [r["test_accuracy"] for r in rows], atol=1e-6)
@@ -108,26 +106,11 @@ def test_the_images_kept_are_those_trained_on(result, splits, classifier):
     np.testing.assert_allclose(entropy, lines[cycle + 1]["new_entropy"], rtol=1e-4)
 
 
-def test_rows_of_the_labelled_buffer_are_the_images_asked_for(tmp_path):
-  rng = np.random.default_rng(0)
-  pool, made = (rng.integers(0, 256, shape, np.uint8) for shape in ((6, 3, 3, 1), (2, 2, 3, 3, 1)))
-  store = SyntheticStore(tmp_path / "synthetic")
-  store.save(4, made)
-  labelled = LabelledImages(Data(pool, np.zeros(6, np.int32)), store, 2, 4)
-  labelled.add({"cycle": 0, "ids": [[5, 1], [0, 2]], "labels": [[0, 1], [1, 1]]})
-  labelled.add({"cycle": 4, "ids": None, "labels": [[-1, 0], [1, -1]]})
-  assert labelled.count == 4
-  np.testing.assert_array_equal(labelled.images[:, :2], pool[[[5, 1], [0, 2]]])
-  np.testing.assert_array_equal(labelled.images[:, 2:], made)
-  np.testing.assert_array_equal(labelled.labels, [[0, 1, -1, 0], [1, 1, 1, -1]])
-  np.testing.assert_array_equal(labelled.ids, [range(4)] * 2)
-
-
 @pytest.fixture(scope="module")
 def world(result, splits, classifier):
   cache, stages = result.workdir / "cache", Stages(result.workdir / "stages.jsonl")
   preparation = Preparation(CONFIG, splits.pool.images, cache, frozenset(), stages, lambda *_: None)
-  return make_world(CONFIG, preparation, classifier)
+  return make_world(CONFIG, preparation, classifier, result.workdir)
 
 
 def cut(result, folder, lines):
@@ -178,7 +161,7 @@ def test_agreement_of_the_annotations_with_their_matches_in_pixels(result, split
   assert (result.workdir / "figures" / f"agreement_{GAAL}.png").exists()
   labels = np.concatenate([np.ravel(line["labels"]) for line in selections(result)[1:]])
   images = np.concatenate([np.concatenate(kept(result, cycle)) for cycle in (1, 2, 3)])
-  pool = splits.pool.images.reshape(len(splits.pool.images), -1) / 255
+  pool = np.asarray(splits.pool.images.resident).reshape(len(splits.pool.images), -1) / 255
   axes = np.linalg.svd(pool - pool.mean(axis=0), full_matrices=False)[2][:10].T
   differences = (images.reshape(30, 1, -1) / 255 - pool[None]) @ axes
   matches = splits.pool.labels[np.linalg.norm(differences, axis=2).argmin(axis=1)]

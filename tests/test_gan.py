@@ -10,7 +10,7 @@ import optax
 import pytest
 from shapes import variables
 
-from asal_jax.models.gan import GANState, consistency, gradient_penalty, make_draw, make_gan, make_optimizer
+from asal_jax.models.gan import GANState, consistency, gradient_penalty, make_decode, make_gan, make_optimizer
 from asal_jax.networks.plain import Critic, Generator, pyramid
 from asal_jax.rng import stream
 from asal_jax.types import decode
@@ -21,6 +21,13 @@ pytestmark = pytest.mark.usefixtures("native_convolutions")
 SHAPE = (8, 8, 1)
 SIZES = pyramid(8, 8)
 IMAGES = jnp.asarray(np.random.default_rng(0).integers(0, 256, (20, *SHAPE), np.uint8))
+
+
+def batches(gan, key):
+  """The images of an iteration."""
+  return IMAGES[gan.batch_ids(key, len(IMAGES))]
+
+
 KINDS = {
   "wgan_gp": {"loss": "wgan_gp", "batch_norm": "generator"},
   "dcgan": {"loss": "dcgan", "batch_norm": "both"},
@@ -46,7 +53,7 @@ def iteration(kind):
   """(GAN, state before, state after, metrics) of one iteration with one critic step."""
   gan = make_gan(settings(critic_steps=1, **KINDS[kind]), SHAPE, (0.0, 1.0))
   before = jax.jit(gan.init)(jax.random.key(1))
-  return gan, before, *jax.jit(gan.step)(before, jax.random.key(2), IMAGES)
+  return gan, before, *jax.jit(gan.step)(before, jax.random.key(2), batches(gan, jax.random.key(2)))
 
 
 def test_penalty_of_a_linear_critic():
@@ -186,7 +193,7 @@ def test_critic_steps_and_decay():
   gan = make_gan(settings(loss="dcgan", critic_steps=3, iterations=2, decay=True), SHAPE, (0.0, 1.0))
   states, step = [jax.jit(gan.init)(jax.random.key(1))], jax.jit(gan.step)
   for i in range(3):
-    states.append(step(states[-1], jax.random.key(i), IMAGES)[0])
+    states.append(step(states[-1], jax.random.key(i), batches(gan, jax.random.key(i)))[0])
   # Adam's second count is its schedule's.
   counts = [[int(o[0].count) for o in (s.critic_optimizer, s.generator_optimizer)] for s in states]
   assert counts == [[0, 0], [3, 1], [6, 2], [9, 3]]
@@ -207,21 +214,28 @@ def test_rate_falls_linearly():
   np.testing.assert_allclose(moves, [0.1, 0.075, 0.05, 0.025, 0, 0], rtol=1e-4)
 
 
+def test_batches_are_uniform_and_each_has_draws_of_its_own():
+  gan = make_gan(settings(critic_steps=3, batch_size=500), SHAPE, (0.0, 1.0))
+  ids = np.asarray(gan.batch_ids(jax.random.key(0), 7))
+  assert ids.shape == (3, 500)
+  assert len(np.unique(ids[:, :20], axis=0)) == 3
+  counts = np.bincount(ids.ravel(), minlength=7)
+  # Five standard deviations of a binomial count.
+  assert np.all(np.abs(counts - 1500 / 7) < 5 * np.sqrt(1500 / 7))
+
+
 @pytest.mark.parametrize(("low", "high"), [(0.0, 1.0), (-1.0, 1.0)])
 def test_dequantised_batches(low, high):
-  key = jax.random.key(5)
-  draw, exact = (
-    make_draw(settings(batch_size=200, dequantise=dequantise), (low, high)) for dequantise in (True, False)
-  )
-  found, decoded = np.asarray(draw(key, IMAGES), float), np.asarray(exact(key, IMAGES), float)
-  rows = jax.random.randint(stream(key, "batch"), (200,), 0, 20)
-  np.testing.assert_allclose(decoded, decode(IMAGES[rows], (low, high)), atol=1e-6)
+  key, images = jax.random.key(5), jnp.tile(IMAGES, (10, 1, 1, 1))
+  noisy, exact = (make_decode(settings(dequantise=dequantise), (low, high)) for dequantise in (True, False))
+  found, decoded = np.asarray(noisy(key, images), float), np.asarray(exact(key, images), float)
+  np.testing.assert_allclose(decoded, decode(images, (low, high)), atol=1e-6)
   assert low <= found.min()
   assert found.max() < high
   # 256 steps of one gray level: the byte, and a uniform rest.
   gray = (high - low) / 256
   level = (found - low) / gray
-  np.testing.assert_array_equal(np.floor(level), IMAGES[rows])
+  np.testing.assert_array_equal(np.floor(level), images)
   rest = level - np.floor(level)
   # 12,800 values: four standard errors.
   assert abs(rest.mean() - 0.5) < 4 / np.sqrt(12 * rest.size)

@@ -128,7 +128,7 @@ def test_iterations_of_the_residual_wgan_ct():
   start, step = jax.jit(gan.init)(jax.random.key(1)), jax.jit(gan.step)
   state = start
   for i in range(3):
-    state, metrics = step(state, jax.random.key(i), images)
+    state, metrics = step(state, jax.random.key(i), images[gan.batch_ids(jax.random.key(i), 20)])
     assert all(np.isfinite(value) for value in metrics.values())
   for net in ("generator", "critic"):
     pairs = zip(*(jax.tree.leaves(getattr(s, net)) for s in (start, state)), strict=True)
@@ -176,7 +176,8 @@ def test_one_image_is_learned(loss):
   @jax.jit
   def errors():
     start = gan.init(jax.random.key(1))
-    step = lambda i, state: gan.step(state, stream(jax.random.key(2), "iteration", i), images)[0]  # noqa: E731
+    batches = jnp.broadcast_to(images, (config.critic_steps, config.batch_size, *SHAPE))
+    step = lambda i, state: gan.step(state, stream(jax.random.key(2), "iteration", i), batches)[0]  # noqa: E731
     end = lax.fori_loop(0, 150, step, start)
     return [jnp.mean((gan.generate(s.generator, z) - images / 255) ** 2) for s in (start, end)]
 

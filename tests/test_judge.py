@@ -9,6 +9,8 @@ from asal_jax.models import judge
 from asal_jax.models.classifier import make_classifier
 from asal_jax.models.judge import classifier_score, make_judge
 from asal_jax.pools import blocks
+from asal_jax.pools.blocks import sample_ids
+from asal_jax.pools.kinds import ArrayPool
 from asal_jax.store.checkpoint import Cache
 from asal_jax.types import Data, Splits
 from configs.base import get_config
@@ -20,7 +22,7 @@ TEST = RNG.integers(0, 256, (37, 5, 6, 1), np.uint8)
 
 
 def splits(classes, shift=0):
-  pool = Data(POOL, ((np.arange(24) + shift) % classes).astype(np.int32))
+  pool = Data(ArrayPool(POOL), ((np.arange(24) + shift) % classes).astype(np.int32))
   test = Data(TEST, RNG.integers(0, classes, 37).astype(np.int32))
   return Splits(pool, test, tuple(str(k) for k in range(classes)))
 
@@ -48,6 +50,15 @@ def test_it_knows_all_labels_of_the_pool(tmp_path, monkeypatch, classes, loss):
   assert np.all(found.probabilities(POOL)[np.arange(24), data.pool.labels] > 1 / 2)
   right = sum(int(np.argmax(row)) == label for row, label in zip(p, data.test.labels, strict=True))
   assert found.test_accuracy == pytest.approx(right / 37)
+
+
+def test_of_a_large_pool_it_sees_a_sample(tmp_path, monkeypatch):
+  monkeypatch.setattr(judge, "MOST", 20)
+  data, rows = splits(2), sample_ids(24, 20)
+  assert len(set(rows.tolist())) == 20
+  part = data._replace(pool=Data(ArrayPool(POOL[rows]), data.pool.labels[rows]))
+  found, expected = judged(data, tmp_path / "all"), judged(part, tmp_path / "part")
+  np.testing.assert_array_equal(found.probabilities(TEST), expected.probabilities(TEST))
 
 
 @pytest.mark.parametrize("classes", [2, 3])
@@ -79,7 +90,7 @@ def test_it_is_made_once_for_its_settings_images_and_labels(tmp_path, monkeypatc
   assert judged(flipped, tmp_path).test_accuracy == 1
   others = [
     lambda: judged(splits(3, shift=1), tmp_path),
-    lambda: judged(data._replace(pool=data.pool._replace(images=255 - POOL)), tmp_path),
+    lambda: judged(data._replace(pool=data.pool._replace(images=ArrayPool(255 - POOL))), tmp_path),
     lambda: judged(data, tmp_path, epochs=3),
     lambda: judged(data, tmp_path, pixel_range=(0.0, 1.0)),
     lambda: judged(data._replace(class_names=("0", "1", "2", "3")), tmp_path),

@@ -8,8 +8,17 @@ import tiny
 
 from asal_jax.errors import InputError
 from asal_jax.models.classifier import make_classifier, make_fit
+from asal_jax.pools.kinds import ArrayPool
 from asal_jax.rng import seed_keys, stream
-from asal_jax.running.loop import LabelledPool, Learner, Strategy, label_counts, obtain_labels, run_strategy
+from asal_jax.running.loop import (
+  Labelled,
+  Learner,
+  Strategy,
+  label_counts,
+  obtain_labels,
+  read_images,
+  run_strategy,
+)
 from asal_jax.store.journal import Journal, read_lines
 from configs.base import get_config
 
@@ -19,39 +28,50 @@ SEEDS, KEYS = (0, 1), seed_keys((0, 1))
 FIRST = {"ids": [[0, 1, 2], [2, 1, 8]], "labels": [[1, 0, -1], [-1, -1, 0]]}
 
 
+def add(labelled, selection):
+  labelled.add(selection, read_images(ArrayPool(POOL), selection["ids"]))
+
+
 def labelled_pool():
-  labelled = LabelledPool(jnp.asarray(POOL), 2, 7)
-  labelled.add(FIRST)
+  labelled = Labelled((4, 4, 1), 2, 7)
+  add(labelled, FIRST)
   return labelled
 
 
-def test_labelled_samples_stand_in_the_order_given_and_are_masked():
+def test_labelled_samples_stand_in_the_order_given_with_their_images():
   labelled = labelled_pool()
-  labelled.add({"ids": [[8, 5], [0, 3]], "labels": [[1, 1], [0, -1]]})
+  add(labelled, {"ids": [[8, 5], [0, 3]], "labels": [[1, 1], [0, -1]]})
   assert labelled.count == 5
+  # What was rejected is among the ids: it must not be chosen again.
   np.testing.assert_array_equal(labelled.ids[:, :5], [[0, 1, 2, 8, 5], [2, 1, 8, 0, 3]])
   np.testing.assert_array_equal(labelled.labels[:, :5], [[1, 0, -1, 1, 1], [-1, -1, 0, 0, -1]])
-  # What was rejected must not be chosen again.
-  assert [np.flatnonzero(row).tolist() for row in labelled.mask] == [[0, 1, 2, 5, 8], [0, 1, 2, 3, 8]]
+  np.testing.assert_array_equal(labelled.images[:, :5], POOL[labelled.ids[:, :5]])
   np.testing.assert_array_equal(label_counts(labelled, 3), [[1, 3, 0], [2, 0, 0]])
 
 
+def test_synthetic_samples_have_no_ids():
+  labelled, made = labelled_pool(), RNG.integers(0, 256, (2, 2, 4, 4, 1), np.uint8)
+  for _ in range(2):
+    labelled.add({"ids": None, "labels": [[1, -1], [0, 0]]}, made)
+  np.testing.assert_array_equal(labelled.ids[:, 3:], -1)
+  np.testing.assert_array_equal(labelled.images[:, 3:], np.concatenate([made, made], axis=1))
+
+
 @pytest.mark.parametrize(
-  "ids", [[[3, 4], [4, 1]], [[3, 2], [4, 5]], [[3, 4], [-1, 5]], [[3, 3], [4, 5]]],
-  ids=["labelled", "rejected", "no sample", "twice"],
+  "ids", [[[3, 4], [4, 1]], [[3, 2], [4, 5]], [[3, 4], [-1, 5]], [[3, 9], [4, 5]], [[3, 3], [4, 5]]],
+  ids=["labelled", "rejected", "no sample", "beyond the pool", "twice"],
 )  # fmt: skip
 def test_what_is_no_unlabelled_sample_is_refused(ids):
   labelled = labelled_pool()
   with pytest.raises(InputError, match=r"selections.jsonl is damaged, or the strategy"):
-    labelled.add({"ids": ids, "labels": [[0, 0], [0, 0]]})
+    add(labelled, {"ids": ids, "labels": [[0, 0], [0, 0]]})
   assert labelled.count == 3
-  assert labelled.mask.sum() == 6
 
 
 def test_labels_obtained_are_in_the_journal(tmp_path):
   journal = Journal(tmp_path, SEEDS)
   asked = journal.selection("random", 1, np.array([[3, 4], [4, 5]]), [0.1, 0.2], 0.5)
-  strategy = Strategy("random", None, lambda selection: np.array(selection["ids"], np.int32) % 2)
+  strategy = Strategy("random", None, None, lambda selection: np.array(selection["ids"], np.int32) % 2)
   labelled = obtain_labels(strategy, asked, journal)
   assert labelled == {**asked, "labels": [[1, 0], [0, 1]]}
   assert read_lines(journal.selections_path) == [labelled]
@@ -67,24 +87,23 @@ def test_a_selection_without_its_labels_is_kept_for_a_person(tmp_path, error, ke
     raise error
 
   with pytest.raises(type(error), match=r"fill it in|a bug"):
-    obtain_labels(Strategy("gaal_file", None, label), asked, journal)
+    obtain_labels(Strategy("gaal_file", None, None, label), asked, journal)
   assert read_lines(journal.selections_path) == [asked] * kept
 
 
-@pytest.mark.parametrize("own_images", [False, True])
-def test_a_rejected_sample_teaches_nothing(own_images):
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_rejected_sample_teaches_nothing(shared):
   config = get_config().classifier
   config.update({"epochs": 3, "batch_size": 2})
   classifier = make_classifier(config, (4, 4, 1), 2)
-  fit = make_fit(classifier, config, (0.0, 1.0), own_images)
-  rows = np.tile(np.arange(5, dtype=np.int32), (2, 1))
+  fit = make_fit(classifier, config, (0.0, 1.0), shared)
 
   def train(labels, changed=()):
     images = POOL[:5].copy()
     images[list(changed)] = 255 - images[list(changed)]
-    images = np.stack([images] * 2) if own_images else images
+    images = images if shared else np.stack([images] * 2)
     labels = np.array([labels] * 2, np.int32)
-    return jax.tree.leaves(fit(KEYS, 1, jnp.asarray(images), rows, labels, np.int32(5)))
+    return jax.tree.leaves(fit(KEYS, 1, jnp.asarray(images), labels, np.int32(5)))
 
   def same(a, b):
     return all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
@@ -115,7 +134,7 @@ class Person:
 
   def choose(self, cycle, params, labelled):
     self.break_at("choose", cycle, *params.tolist())
-    ids = np.array([np.flatnonzero(~mask)[:2] for mask in labelled.mask])
+    ids = np.array([np.setdiff1d(np.arange(9), row)[:2] for row in labelled.ids])
     return self.journal.selection("toy", cycle, ids, [0.0, 0.0], 0.0)
 
   def label(self, selection):
@@ -126,7 +145,7 @@ class Person:
 def run_toy(folder, breaks=()):
   """All cycles of a toy whose classifiers are (the cycle, how many labels) they were trained on."""
   learner = Learner(
-    lambda keys, cycle, images, ids, labels, count: jnp.array([cycle, count]),
+    lambda keys, cycle, images, labels, count: jnp.array([cycle, count]),
     lambda params, images, labels: params / 10,
     jnp.asarray(POOL), jnp.zeros(9, jnp.int32), 2,
   )  # fmt: skip
@@ -136,9 +155,10 @@ def run_toy(folder, breaks=()):
     if ("toy", 0) not in journal.selections:
       journal.add_selection({**journal.selection("toy", 0, np.array(FIRST["ids"]), None, None), **FIRST})
     person = Person(journal, breaks)
-    strategy = Strategy("toy", person.choose, person.label)
+    images = lambda selection: read_images(ArrayPool(POOL), selection["ids"])  # noqa: E731
+    strategy = Strategy("toy", person.choose, images, person.label)
     try:
-      run_strategy(strategy, LabelledPool(jnp.asarray(POOL), 2, 7), 3, KEYS, learner, journal)
+      run_strategy(strategy, Labelled((4, 4, 1), 2, 7), 3, KEYS, learner, journal)
       return events + person.events, journal
     except (InputError, Told):
       events += person.events

@@ -127,7 +127,7 @@ def test_a_look_shows_the_same_latents_each_time_and_keeps_earlier_lines(tmp_pat
   generate = lambda scale, z: jax.nn.sigmoid(scale * z).reshape(-1, 8, 8, 1)  # noqa: E731
   judge = Judge(probabilities, lambda images: np.zeros(len(images), np.int32), 0.75)
   look = report.make_look(config(), lambda: judge, tmp_path)
-  gan = GAN(None, None, generate, None, None, 64)
+  gan = GAN(None, None, None, generate, None, None, 64)
   for iteration in (5, 10, 15, 10):
     look(gan, iteration, jnp.float32(1 + (iteration == 15)))
   np.testing.assert_array_equal(seen[0], seen[1])
@@ -172,6 +172,6 @@ def test_samples_that_are_all_alike_are_warned_of(tmp_path, caplog, scale, alike
   judge = Judge(probabilities, lambda images: np.zeros(len(images), np.int32), 0.75)
   with caplog.at_level("WARNING", "asal_jax"):
     report.make_look(config(), lambda: judge, tmp_path)(
-      GAN(None, None, generate, None, None, 64), 5, jnp.float32(scale)
+      GAN(None, None, None, generate, None, None, 64), 5, jnp.float32(scale)
     )
   assert ("mode collapse" in caplog.text) == alike

@@ -11,11 +11,14 @@ from asal_jax.acquisition.strategy import Synthesis, World, best_first, draw_unl
 from asal_jax.acquisition.synthesis import make_synthesis
 from asal_jax.models.classifier import cross_entropy, make_scorer
 from asal_jax.models.gan import make_gan
+from asal_jax.pools import blocks
+from asal_jax.pools.kinds import ArrayPool, MappedPool
 from asal_jax.rng import seed_keys
 from asal_jax.running.comparison import make_world
 from asal_jax.running.prepare import Preparation
-from asal_jax.search.features import FeatureSet, fit_pca, make_project, pixels, pool_features
-from asal_jax.search.index import ExactIndex
+from asal_jax.search.exact import ExactIndex
+from asal_jax.search.features import FeatureSet, fit_pca, make_features, make_project, pixels
+from asal_jax.store.rows import Partial
 from asal_jax.types import GAN, Classifier
 from configs.base import get_config
 
@@ -26,7 +29,7 @@ IMAGES = RNG.integers(0, 256, (POOL, 3, 3, 1), np.uint8)
 X = IMAGES.reshape(POOL, 9) / 255.0
 PARAMS = jnp.asarray(3 * RNG.normal(size=(SEEDS, 9, 1)), jnp.float32)
 DECODER = jnp.asarray(RNG.normal(size=(5, 9)), jnp.float32)
-LABELLED = RNG.random((SEEDS, POOL)) < 0.3
+LABELLED = np.stack([RNG.permutation(POOL)[:12] for _ in range(SEEDS)]).astype(np.int32)
 LINEAR = Classifier(None, lambda w, x: (x.reshape(x.shape[0], -1) - 0.5) @ w, None, cross_entropy)
 NAMES = ("random", "entropy", "min_distance", "subpool", "asal_pixels", "asal_pixels_rescore5")
 
@@ -38,13 +41,18 @@ def settings(**overrides):
   return config
 
 
-@pytest.fixture(scope="module")
-def world():
-  gan = GAN(None, None, lambda p, z: jax.nn.sigmoid(z @ p).reshape(-1, 3, 3, 1), None, None, 5)
-  images = jnp.asarray(IMAGES)
-  pca = fit_pca(pixels, (), images, 6, RANGE)
+def mask(labelled):
+  """bool[s n] of ids [s e]."""
+  return np.stack([np.isin(np.arange(POOL), row) for row in labelled])
+
+
+@pytest.fixture(scope="module", params=[ArrayPool, MappedPool])
+def world(request, tmp_path_factory):
+  gan = GAN(None, None, None, lambda p, z: jax.nn.sigmoid(z @ p).reshape(-1, 3, 3, 1), None, None, 5)
+  pool, folder = request.param(IMAGES), tmp_path_factory.mktemp("partial")
+  pca = fit_pca(pixels, (), pool, 6, RANGE)
   project = make_project(pixels)
-  index = ExactIndex.build(pool_features(project, ((), pca), images, RANGE))
+  index = ExactIndex.build(np.asarray(make_features(project, RANGE)(((), pca), jnp.asarray(IMAGES))))
   ascended, drawn = settings().synthesis, settings().synthesis
   ascended.ascent_steps, drawn.ascent_steps = 20, 0
   synthesis = Synthesis(
@@ -53,7 +61,8 @@ def world():
     random=make_synthesis(drawn, gan, LINEAR, SCORES["entropy"], BATCH),
   )  # fmt: skip
   scorers = {name: make_scorer(LINEAR, score, RANGE) for name, score in SCORES.items()}
-  return World(images, scorers, synthesis, {"pixels": FeatureSet(project, ((), pca), index)})
+  features = {"pixels": FeatureSet(project, ((), pca), index)}
+  return World(pool, scorers, synthesis, features, lambda name: Partial(folder / f"{name}.npz", seconds=0))
 
 
 def decisions():
@@ -62,7 +71,7 @@ def decisions():
 
 def closest_to_the_boundary(labelled):
   """The unlabelled with the smallest |w.x|, most uncertain first: maximum entropy, minimum distance."""
-  return np.argsort(np.where(labelled, np.inf, np.abs(decisions())), axis=1, kind="stable")[:, :BATCH]
+  return np.argsort(np.where(mask(labelled), np.inf, np.abs(decisions())), axis=1, kind="stable")[:, :BATCH]
 
 
 def ask(world, name, labelled=LABELLED, cycle=1, **overrides):
@@ -76,13 +85,42 @@ def ask(world, name, labelled=LABELLED, cycle=1, **overrides):
 def test_only_distinct_unlabelled_samples(world, name):
   for cycle in range(4):
     ids = ask(world, name, cycle=cycle)
-    assert not np.any(np.take_along_axis(LABELLED, ids, axis=1))
+    assert not np.any(np.take_along_axis(mask(LABELLED), ids, axis=1))
     assert all(len(set(row.tolist())) == BATCH for row in ids)
 
 
 @pytest.mark.parametrize("name", ["entropy", "min_distance"])
 def test_exhaustive_search_equals_brute_force(world, name):
   np.testing.assert_array_equal(ask(world, name), closest_to_the_boundary(LABELLED))
+
+
+@pytest.mark.parametrize("cut", [0, 1, 3])
+def test_a_pass_goes_on_where_it_was_killed(world, monkeypatch, cut):
+  """Blocks of 12 of a pool of 40: the last one overlaps."""
+  monkeypatch.setattr(blocks, "READ", 12)
+  if world.pool.resident is not None:
+    pytest.skip("a resident pool passes at once")
+  expected, read, reads = closest_to_the_boundary(LABELLED), world.pool.block, []
+
+  class Killed(Exception):
+    pass
+
+  def block(start, stop):
+    reads.append(start)
+    if len(reads) == cut + 1:
+      raise Killed
+    return read(start, stop)
+
+  with monkeypatch.context() as patch:
+    patch.setattr(world.pool, "block", block)
+    with pytest.raises(Killed):
+      ask(world, "entropy")
+  reads.clear()
+  monkeypatch.setattr(world.pool, "block", lambda start, stop: reads.append(start) or read(start, stop))
+  np.testing.assert_array_equal(ask(world, "entropy"), expected)
+  assert reads == [0, 12, 24, 28][cut:]
+  np.testing.assert_array_equal(ask(world, "entropy", cycle=2), expected)
+  assert len(reads) == 8 - cut
 
 
 @pytest.mark.parametrize("score", ["entropy", "min_distance"])
@@ -92,7 +130,7 @@ def test_a_subpool_as_large_as_the_pool_is_exhaustive(world, score):
 
 
 def test_subpool_takes_the_best_of_its_draws(world):
-  ids, drawn = ask(world, "subpool"), draw_unlabelled("subpool", KEYS, 1, LABELLED, 6)
+  ids, drawn = ask(world, "subpool"), draw_unlabelled("subpool", KEYS, 1, POOL, LABELLED, 6)
   for row, some, decision in zip(ids, drawn, decisions(), strict=True):
     assert row.tolist() == sorted(some.tolist(), key=lambda i: abs(decision[i]))[:BATCH]
 
@@ -101,8 +139,10 @@ def test_draws_are_uniform_and_by_seed_and_cycle(world):
   first = ask(world, "random")
   np.testing.assert_array_equal(first, ask(world, "random"))
   assert np.any(first != ask(world, "random", cycle=2), axis=1).all()
-  draws = np.concatenate([draw_unlabelled("x", KEYS, cycle, LABELLED, BATCH) for cycle in range(300)], axis=1)
-  for row, labelled in zip(draws, LABELLED, strict=True):
+  draws = np.concatenate(
+    [draw_unlabelled("x", KEYS, cycle, POOL, LABELLED, BATCH) for cycle in range(300)], axis=1
+  )
+  for row, labelled in zip(draws, mask(LABELLED), strict=True):
     counts = np.bincount(row, minlength=POOL)[~labelled]
     expected = 300 * BATCH / len(counts)
     # Five standard deviations of a hypergeometric count are below those of a Poisson one.
@@ -110,9 +150,8 @@ def test_draws_are_uniform_and_by_seed_and_cycle(world):
 
 
 def test_draws_where_fewer_are_left():
-  labelled = np.ones((3, POOL), bool)
-  labelled[:, [4, 9]] = False
-  draws = draw_unlabelled("x", KEYS, 0, labelled, 5)
+  labelled = np.delete(np.arange(POOL, dtype=np.int32), [4, 9])[None].repeat(3, 0)
+  draws = draw_unlabelled("x", KEYS, 0, POOL, labelled, 5)
   assert [sorted(row[:2].tolist()) for row in draws] == [[4, 9]] * 3
   assert np.all(draws[:, 2:] == -1)
 
@@ -123,7 +162,7 @@ def matched(z, labelled, rescore):
   axes = np.linalg.svd(centered, full_matrices=False)[2][:6].T
   synthetic = 1 / (1 + np.exp(-np.asarray(z, float) @ np.asarray(DECODER, float)))
   result = []
-  for points, gone, decision in zip(synthetic, labelled, decisions(), strict=True):
+  for points, gone, decision in zip(synthetic, mask(labelled), decisions(), strict=True):
     chosen = []
     for point in points:
       distances = np.linalg.norm((point - X) @ axes, axis=1)
@@ -153,8 +192,7 @@ def test_best_first():
 @pytest.mark.parametrize("name", NAMES)
 def test_the_last_samples_of_the_pool(world, name):
   rest = np.array([[0, 5, 7, 39], [1, 2, 3, 4], [36, 37, 38, 39]])
-  labelled = np.ones((SEEDS, POOL), bool)
-  np.put_along_axis(labelled, rest, False, axis=1)
+  labelled = np.stack([np.setdiff1d(np.arange(POOL), row) for row in rest]).astype(np.int32)
   np.testing.assert_array_equal(np.sort(ask(world, name, labelled), axis=1), rest)
 
 
@@ -165,7 +203,7 @@ class Prepared(Preparation):
     config = settings().gan
     config.update({"width": 4, "critic_width": 4, "latent_dim": 5, "batch_norm": "generator"})
     gan = make_gan(config, (3, 3, 1), RANGE)
-    self.images, self.pixel_range = world.images, RANGE
+    self.pool, self.pixel_range = world.pool, RANGE
     self.gan = gan, jax.jit(gan.init)(jax.random.key(7))
     self.feature_sets = world.feature_sets
 
@@ -173,10 +211,10 @@ class Prepared(Preparation):
     return self.feature_sets[name]
 
 
-def test_batch_statistics_couple_the_samples_of_a_seed_and_no_seeds(world):
+def test_batch_statistics_couple_the_samples_of_a_seed_and_no_seeds(world, tmp_path):
   config = settings(strategies=("asal_pixels",))
   config.synthesis.update({"ascent_steps": 20, "batch_norm": "reference"})
-  normalised = make_world(config, Prepared(world), LINEAR)
+  normalised = make_world(config, Prepared(world), LINEAR, tmp_path)
   query = make_query("asal_pixels", config, normalised)
   alone = [query(seed_keys((s,)), 1, PARAMS[s : s + 1], LABELLED[s : s + 1])[0] for s in range(SEEDS)]
   np.testing.assert_array_equal(query(KEYS, 1, PARAMS, LABELLED), alone)
@@ -189,6 +227,6 @@ def test_batch_statistics_couple_the_samples_of_a_seed_and_no_seeds(world):
 
 
 def test_asal_says_where_too_few_are_left(world):
-  labelled = np.arange(POOL)[None].repeat(SEEDS, 0) >= BATCH - 1
+  labelled = np.arange(BATCH - 1, POOL, dtype=np.int32)[None].repeat(SEEDS, 0)
   with pytest.raises(InputError, match="only 3 unlabelled samples left, 4 asked"):
     ask(world, "asal_pixels", labelled)

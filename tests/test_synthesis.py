@@ -29,7 +29,7 @@ def logits(params, images):
 
 
 GENERATOR, CLASSIFIERS = normal(0, LATENT, 9), 2 * normal(1, len(SEEDS), 9, 1)
-gan = GAN(None, None, generate, None, None, LATENT)
+gan = GAN(None, None, None, generate, None, None, LATENT)
 classifier = Classifier(None, logits, None, cross_entropy)
 
 

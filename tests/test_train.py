@@ -8,10 +8,13 @@ import pytest
 from asal_jax import InputError
 from asal_jax.models import train
 from asal_jax.models.autoencoder import make_autoencoder
+from asal_jax.pools.kinds import ArrayPool, MappedPool
 from asal_jax.store.progress import Progress
+from asal_jax.types import AutoEncoder
 from configs.base import get_config
 
 IMAGES = jnp.asarray(np.random.default_rng(0).integers(0, 256, (20, 8, 8, 1), np.uint8))
+POOL = ArrayPool(np.asarray(IMAGES))
 
 
 @pytest.fixture(scope="module")
@@ -21,9 +24,9 @@ def autoencoder():
   return make_autoencoder(config, (8, 8, 1), (0.0, 1.0))
 
 
-def run(autoencoder, folder, iterations=60, seed=0, checkpoint_every=20, **looks):
+def run(autoencoder, folder, iterations=60, seed=0, checkpoint_every=20, pool=POOL, **looks):
   return train.train(
-    "auto-encoder", autoencoder.init, autoencoder.step, IMAGES, iterations=iterations, seed=seed,
+    "auto-encoder", autoencoder, pool, iterations=iterations, seed=seed,
     folder=folder, checkpoint_every=checkpoint_every, **looks,
   )  # fmt: skip
 
@@ -47,7 +50,8 @@ def test_train_is_a_plain_loop(autoencoder, uninterrupted):
   key = jax.random.key(0)
   state, step = jax.jit(autoencoder.init)(train.stream(key, "init")), jax.jit(autoencoder.step)
   for i in range(60):
-    state, _ = step(state, train.stream(key, "iteration", i), IMAGES)
+    key_i = train.stream(key, "iteration", i)
+    state, _ = step(state, key_i, IMAGES[autoencoder.batch_ids(key_i, 20)])
   for a, b in zip(jax.tree.leaves(uninterrupted), jax.tree.leaves(state), strict=True):
     np.testing.assert_allclose(a, b, atol=1e-4)
 
@@ -75,6 +79,13 @@ def test_a_killed_run_resumes_to_the_same_bits(autoencoder, uninterrupted, tmp_p
     check_same_bits(resumed, uninterrupted)
   assert begun == [20]
   assert looks == [21, 28, 35, 42, 49, 56, 60]
+
+
+def test_a_pool_read_from_disk_trains_to_the_same_bits(autoencoder, uninterrupted, tmp_path):
+  np.save(tmp_path / "pool.npy", np.asarray(IMAGES))
+  pool = MappedPool(np.load(tmp_path / "pool.npy", mmap_mode="r"))
+  assert pool.resident is None
+  check_same_bits(run(autoencoder, tmp_path / "checkpoints", pool=pool), uninterrupted)
 
 
 def test_more_iterations_go_on_from_the_end(autoencoder, uninterrupted, tmp_path):
@@ -134,9 +145,8 @@ def toy(folder, checkpoint_every, loss=lambda done: 1.0, weight=lambda done: 1.0
 
   train.train(
     "toy",
-    init,
-    step,
-    IMAGES,
+    AutoEncoder(init, lambda key, n: jnp.zeros(1, jnp.int32), step, None, None),
+    POOL,
     iterations=100,
     seed=0,
     folder=folder,

@@ -1,20 +1,24 @@
 """Strategies: which unlabelled samples to ask for next. A maker binds the world and returns a Query."""
 
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int32, UInt8
+from jax import lax
+from jaxtyping import Array, Bool, Float, Int32
 from ml_collections import ConfigDict
 
 from asal_jax.acquisition.names import parse_strategy
 from asal_jax.models.classifier import Scorer
+from asal_jax.pools.blocks import walk
 from asal_jax.rng import stream
 from asal_jax.search.features import FeatureSet
 from asal_jax.search.matching import match
-from asal_jax.types import Params, Query
+from asal_jax.store.rows import Partial
+from asal_jax.types import Params, Pool, Query
 
 
 class Synthesis(NamedTuple):
@@ -27,54 +31,87 @@ class Synthesis(NamedTuple):
 
 
 class World(NamedTuple):
-  """What a strategy may see: no label is in it. `scorers` and `feature_sets` are by name."""
+  """What a strategy may see: no label is in it. `scorers` and `feature_sets` are by name.
 
-  images: UInt8[Array, "n h w c"]
+  `partial(name)` is where a pass over the whole pool keeps what it has so far.
+  """
+
+  pool: Pool
   scorers: dict[str, Scorer]
   synthesis: Synthesis | None
   feature_sets: dict[str, FeatureSet]
+  partial: Callable[[str], Partial]
 
 
 def draw_unlabelled(
-  name: str, keys, cycle, excluded: Bool[np.ndarray, "s n"], size: int
+  name: str, keys, cycle, n: int, labelled: Int32[np.ndarray, "s e"], size: int
 ) -> Int32[np.ndarray, "s size"]:
-  """`size` ids a seed, uniform without replacement among the rest; -1 behind them where fewer are left."""
-  draws = np.full((len(excluded), size), -1, np.int32)
-  for row, key, labelled in zip(draws, keys, excluded, strict=True):
+  """`size` ids a seed of 0..n-1, uniform without replacement among the rest; -1 behind them where fewer are left.
+
+  Its time does not depend on n: ranks among the unlabelled are drawn, and the labelled below each are counted.
+  """
+  draws = np.full((len(labelled), size), -1, np.int32)
+  for row, key, ids in zip(draws, keys, labelled, strict=True):
     rng = np.random.default_rng(np.asarray(jax.random.key_data(stream(key, name, cycle))))
-    rest = np.flatnonzero(~labelled)
-    row[: len(rest)] = rng.choice(rest, min(size, len(rest)), replace=False, shuffle=True)
+    left = n - len(ids)
+    ranks = rng.choice(left, min(size, left), replace=False, shuffle=True)
+    row[: len(ranks)] = ranks + np.searchsorted(np.sort(ids) - np.arange(len(ids)), ranks, side="right")
   return draws
 
 
-def random_sampling(batch: int) -> Query:
-  """Uniform draws: the baseline to exceed."""
-  return lambda keys, cycle, params, excluded: draw_unlabelled("random", keys, cycle, excluded, batch)
+def random_sampling(n: int, batch: int) -> Query:
+  """Uniform draws from a pool of n: the baseline to exceed."""
+  return lambda keys, cycle, params, labelled: draw_unlabelled("random", keys, cycle, n, labelled, batch)
 
 
-def exhaustive(images: UInt8[Array, "n h w c"], scorer: Scorer, batch: int) -> Query:
-  """The `batch` highest scores in the whole pool (section 3.1, Eqs. 1 and 2): time linear in the pool."""
+@functools.partial(jax.jit, donate_argnums=(0, 1))
+def merge_best(best, ids, scores: Float[Array, "s m"], hidden: Bool[Array, "s m"], start):
+  """The highest of `best` f32[s b] (of `ids`) and of a block's scores from id `start` on, ties by id."""
+  scores = jnp.concatenate([best, jnp.where(hidden, -jnp.inf, scores)], axis=1)
+  rows = start + jnp.arange(scores.shape[1] - best.shape[1], dtype=jnp.int32)
+  candidates = jnp.concatenate([ids, jnp.broadcast_to(rows, (len(ids), len(rows)))], axis=1)
+  best, at = lax.top_k(scores, best.shape[1])
+  return best, jnp.take_along_axis(candidates, at, axis=1)
 
-  @jax.jit
-  def best(scores, excluded):
-    return jax.lax.top_k(jnp.where(excluded, -jnp.inf, scores), batch)[1]
 
-  return lambda keys, cycle, params, excluded: np.asarray(best(scorer.pool(params, images), excluded))
+def exhaustive(pool: Pool, scorer: Scorer, batch: int, partial: Partial) -> Query:
+  """The `batch` highest scores in the whole pool (section 3.1, Eqs. 1 and 2): time linear in the pool.
+
+  A pool that is not resident passes block by block; `partial` keeps what a pass that is killed had found.
+  """
+
+  def query(keys, cycle, params, labelled):
+    best, ids, done = jnp.full((len(keys), batch), -jnp.inf), jnp.full((len(keys), batch), -1, jnp.int32), 0
+    found = partial.load()
+    if found is not None and found["cycle"] == cycle:
+      best, ids, done = jnp.asarray(found["best"]), jnp.asarray(found["ids"]), int(found["blocks"])
+    for i, block in enumerate(walk(pool, done), done):
+      scores = scorer.block(params, block.images)
+      hidden = np.zeros(scores.shape, bool)
+      hidden[:, : block.fresh - block.start] = True
+      for row, known in zip(hidden, labelled - block.start, strict=True):
+        row[known[(known >= 0) & (known < len(row))]] = True
+      best, ids = merge_best(best, ids, scores, hidden, np.int32(block.start))
+      partial.save(lambda i=i, b=best, x=ids: {"cycle": cycle, "best": b, "ids": x, "blocks": i + 1})
+    partial.remove()
+    return np.asarray(ids)
+
+  return query
 
 
-def subpool(images: UInt8[Array, "n h w c"], scorer: Scorer, size: int, batch: int) -> Query:
+def subpool(pool: Pool, scorer: Scorer, size: int, batch: int) -> Query:
   """The `batch` highest scores among `size` random unlabelled samples: time constant in the pool, no GAN."""
 
-  def query(keys, cycle, params, excluded):
-    drawn = draw_unlabelled("subpool", keys, cycle, excluded, max(size, batch))
-    ranked = best_first(drawn[:, None], drawn.shape[1], lambda ids: scorer.at(params, images, ids))
+  def query(keys, cycle, params, labelled):
+    drawn = draw_unlabelled("subpool", keys, cycle, len(pool), labelled, max(size, batch))
+    ranked = best_first(drawn[:, None], drawn.shape[1], lambda ids: scorer.images(params, pool.read(ids)))
     return ranked[:, 0, :batch]
 
   return query
 
 
 def asal(
-  images: UInt8[Array, "n h w c"], scorer: Scorer, synthesis: Synthesis, features: FeatureSet, *,
+  pool: Pool, scorer: Scorer, synthesis: Synthesis, features: FeatureSet, *,
   rescore: int = 1, random_latents: bool = False,
 ) -> Query:  # fmt: skip
   """ASAL (section 4): synthesize, then match each synthetic sample to the nearest unlabelled real one.
@@ -89,13 +126,13 @@ def asal(
     # A seed at a time, because batch statistics must not couple the seeds.
     return jax.vmap(lambda z: features.project(params, synthesis.generate(generator, z)))(z)
 
-  def query(keys, cycle, params, excluded):
+  def query(keys, cycle, params, labelled):
     z = latents(keys, cycle, synthesis.params, params)
     queries = np.asarray(embed(synthesis.params, features.params, z))
     if rescore == 1:
-      return match(features.index, queries, excluded)
-    score_at = lambda ids: scorer.at(params, images, ids)  # noqa: E731
-    return match(features.index, queries, excluded, rescore, lambda near: best_first(near, rescore, score_at))
+      return match(features.index, queries, labelled)
+    score_at = lambda ids: scorer.images(params, pool.read(ids))  # noqa: E731
+    return match(features.index, queries, labelled, rescore, lambda near: best_first(near, rescore, score_at))
 
   return query
 
@@ -115,13 +152,13 @@ def make_query(name: str, config: ConfigDict, world: World) -> Query:
   """The strategy called `name` (see names.py)."""
   batch, parsed, scorer = config.loop.per_cycle, parse_strategy(name), world.scorers[config.score]
   if parsed.base == "random":
-    return random_sampling(batch)
+    return random_sampling(len(world.pool), batch)
   if parsed.base in world.scorers:
-    return exhaustive(world.images, world.scorers[parsed.base], batch)
+    return exhaustive(world.pool, world.scorers[parsed.base], batch, world.partial(name))
   if parsed.base == "subpool":
-    return subpool(world.images, scorer, config.subpool, batch)
+    return subpool(world.pool, scorer, config.subpool, batch)
   assert world.synthesis is not None, "ASAL needs a GAN"
   return asal(
-    world.images, scorer, world.synthesis, world.feature_sets[str(parsed.features)],
+    world.pool, scorer, world.synthesis, world.feature_sets[str(parsed.features)],
     rescore=parsed.rescore, random_latents=parsed.random_latents,
   )  # fmt: skip

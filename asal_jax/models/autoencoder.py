@@ -1,12 +1,11 @@
 """The auto-encoder whose code is one of the feature sets (appendix B), as pure functions. It sees no labels."""
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Float, Key, UInt8
+from jaxtyping import Array, Int32, Key, UInt8
 from ml_collections import ConfigDict
 
 from asal_jax.models.train import descend
@@ -14,7 +13,7 @@ from asal_jax.networks import pure, training
 from asal_jax.networks.autoencoders import AUTOENCODERS
 from asal_jax.networks.plain import pyramid
 from asal_jax.rng import stream
-from asal_jax.types import Extract, Params, PixelRange, decode
+from asal_jax.types import AutoEncoder, Params, PixelRange, decode
 
 
 class AutoEncoderState(NamedTuple):
@@ -22,15 +21,6 @@ class AutoEncoderState(NamedTuple):
 
   variables: Params
   optimizer: Any
-
-
-class AutoEncoder(NamedTuple):
-  """init(key) -> S; step(S, key, images u8[n h w c]) -> (S, metrics); encode(variables, images f32) -> f32[b d]."""
-
-  init: Callable[[Key[Array, ""]], AutoEncoderState]
-  step: Callable[[AutoEncoderState, Key[Array, ""], UInt8[Array, "n h w c"]], tuple[AutoEncoderState, dict]]
-  encode: Extract
-  reconstruct: Callable[[Params, Float[Array, "b h w c"]], Float[Array, "b h w c"]]
 
 
 def make_autoencoder(
@@ -53,11 +43,13 @@ def make_autoencoder(
     unit, variables = network_train({**variables, "params": params}, images, key)
     return jnp.mean(jnp.square(low + (high - low) * unit - images)), variables
 
-  def step(state: AutoEncoderState, key: Key[Array, ""], images: UInt8[Array, "n h w c"]):
-    rows = jax.random.randint(stream(key, "batch"), (config.batch_size,), 0, images.shape[0])
+  def batch_ids(key: Key[Array, ""], n: int) -> Int32[Array, " b"]:
+    return jax.random.randint(stream(key, "batch"), (config.batch_size,), 0, n)
+
+  def step(state: AutoEncoderState, key: Key[Array, ""], images: UInt8[Array, "b h w c"]):
     (value, variables), gradient = jax.value_and_grad(loss, has_aux=True)(
-      state.variables["params"], state.variables, decode(images[rows], pixel_range), stream(key, "dropout")
+      state.variables["params"], state.variables, decode(images, pixel_range), stream(key, "dropout")
     )
     return AutoEncoderState(*descend(optimizer, gradient, variables, state.optimizer)), {"loss": value}
 
-  return AutoEncoder(init, step, pure(network, "encode"), reconstruct)
+  return AutoEncoder(init, batch_ids, step, pure(network, "encode"), reconstruct)

@@ -70,12 +70,11 @@ def make_rate(config: ConfigDict):
 class Scorer(NamedTuple):
   """A score of real images for all seeds at once, jitted; `s` is the number of seeds.
 
-  pool(params [s ...], images u8[n h w c]) -> f32[s n]; at(params, images, ids i32[s m]) -> f32[s m];
-  images(params, images of each seed u8[s m h w c]) -> f32[s m].
+  block(params [s ...], images u8[n h w c]) -> f32[s n], of many images, in little memory;
+  images(params, images of each seed u8[s m h w c]) -> f32[s m], of few.
   """
 
-  pool: Callable[..., Float[Array, "s n"]]
-  at: Callable[..., Float[Array, "s m"]]
+  block: Callable[..., Float[Array, "s n"]]
   images: Callable[..., Float[Array, "s m"]]
 
 
@@ -93,12 +92,11 @@ def shuffle(key: Key[Array, ""], capacity: int, count: Int[Array, ""]) -> Int32[
   return (lax.sort(words) & jnp.uint32((1 << bits) - 1)).astype(jnp.int32)
 
 
-def make_fit(classifier: Classifier, config: ConfigDict, pixel_range: PixelRange, own_images: bool = False):
-  """Jitted (keys [s], cycle, images u8[n h w c], ids i32[s c], labels i32[s c], count) -> params [s ...].
+def make_fit(classifier: Classifier, config: ConfigDict, pixel_range: PixelRange, shared: bool = False):
+  """Jitted (keys [s], cycle, images u8[s c h w c], labels i32[s c], count) -> params [s ...].
 
-  With `own_images` every seed has images of its own, u8[s n h w c].
-
-  Training from fresh weights on the first `count` rows of a buffer: `epochs` shuffled passes.
+  Training from fresh weights on the first `count` rows of a buffer: `epochs` shuffled passes. With `shared` the
+  images are u8[c h w c], the same for all seeds.
 
   The number of steps is a loop bound, the last batch of an epoch is masked: a growing set never recompiles. Rows of
   label -1 (rejected by the oracle) count for nothing.
@@ -114,12 +112,11 @@ def make_fit(classifier: Classifier, config: ConfigDict, pixel_range: PixelRange
   def fit(
     key: Key[Array, ""],
     cycle: Int[Array, ""],
-    images: UInt8[Array, "n h w c"],
-    ids: Int32[Array, " capacity"],
+    images: UInt8[Array, "capacity h w c"],
     labels: Int32[Array, " capacity"],
     count: Int[Array, ""],
   ) -> Params:
-    capacity = ids.shape[0]
+    capacity = labels.shape[0]
 
     def epoch(e, carry):
       order = shuffle(stream(key, "batches", cycle, e), capacity, count)
@@ -128,7 +125,7 @@ def make_fit(classifier: Classifier, config: ConfigDict, pixel_range: PixelRange
         params, state = carry
         at = s * size + jnp.arange(size)
         rows = order[jnp.minimum(at, capacity - 1)]
-        batch = decode(images[ids[rows]], pixel_range)
+        batch = decode(images[rows], pixel_range)
         dropout = stream(key, "dropout", cycle, e, s)
         gradient = jax.grad(loss)(params, batch, labels[rows], at < count, dropout)
         update, state = optimizer.update(gradient, state, params)
@@ -139,7 +136,7 @@ def make_fit(classifier: Classifier, config: ConfigDict, pixel_range: PixelRange
     params = classifier.init(stream(key, "weights", cycle))
     return lax.fori_loop(0, config.epochs, epoch, (params, optimizer.init(params)))[0]
 
-  return jax.jit(jax.vmap(fit, in_axes=(0, None, 0 if own_images else None, 0, 0, None)))
+  return jax.jit(jax.vmap(fit, in_axes=(0, None, None if shared else 0, 0, None)))
 
 
 def make_scorer(classifier: Classifier, score: Score, pixel_range: PixelRange) -> Scorer:
@@ -148,17 +145,10 @@ def make_scorer(classifier: Classifier, score: Score, pixel_range: PixelRange) -
   def informativeness(params, images):
     return score(classifier.logits(params, decode(images, pixel_range)))
 
-  def pool(params, images):
+  def block(params, images):
     return map_blocks(lambda block: informativeness(params, block), images)
 
-  def at(params, images, ids):
-    return informativeness(params, images[ids])
-
-  return Scorer(
-    jax.jit(jax.vmap(pool, (0, None))),
-    jax.jit(jax.vmap(at, (0, None, 0))),
-    jax.jit(jax.vmap(informativeness)),
-  )
+  return Scorer(jax.jit(jax.vmap(block, (0, None))), jax.jit(jax.vmap(informativeness)))
 
 
 def make_accuracy(classifier: Classifier, pixel_range: PixelRange):

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import optax
 from jax import lax
-from jaxtyping import Array, Float, Key, UInt8
+from jaxtyping import Array, Float, Int32, Key, UInt8
 from ml_collections import ConfigDict
 
 from asal_jax.models.train import descend
@@ -95,18 +95,17 @@ def make_optimizer(config: ConfigDict, steps: int) -> optax.GradientTransformati
   return optax.adam(rate, b1=config.beta1, b2=config.beta2)
 
 
-def make_draw(config: ConfigDict, pixel_range: PixelRange):
-  """(key, images u8[n h w c]) -> a batch of real images f32[b h w c], dequantised where the config says so."""
+def make_decode(config: ConfigDict, pixel_range: PixelRange):
+  """(key, images u8[b h w c]) -> f32[b h w c], dequantised where the config says so."""
   low, high = pixel_range
 
-  def draw(key: Key[Array, ""], images: UInt8[Array, "n h w c"]) -> Float[Array, "b h w c"]:
-    rows = jax.random.randint(stream(key, "batch"), (config.batch_size,), 0, images.shape[0])
+  def decode_batch(key: Key[Array, ""], images: UInt8[Array, "b h w c"]) -> Float[Array, "b h w c"]:
     if not config.dequantise:
-      return decode(images[rows], pixel_range)
-    noise = jax.random.uniform(stream(key, "dequantise"), (config.batch_size, *images.shape[1:]))
-    return low + (images[rows].astype(jnp.float32) + noise) * ((high - low) / 256)
+      return decode(images, pixel_range)
+    noise = jax.random.uniform(stream(key, "dequantise"), images.shape)
+    return low + (images.astype(jnp.float32) + noise) * ((high - low) / 256)
 
-  return draw
+  return decode_batch
 
 
 def make_critic_loss(config: ConfigDict, critic_train):
@@ -149,7 +148,7 @@ def make_gan(config: ConfigDict, image_shape: tuple[int, int, int], pixel_range:
     make_optimizer(config, config.iterations),
     make_optimizer(config, config.iterations * config.critic_steps),
   )
-  draw, critic_loss = make_draw(config, pixel_range), make_critic_loss(config, critic_train)
+  decode_batch, critic_loss = make_decode(config, pixel_range), make_critic_loss(config, critic_train)
 
   def init(key: Key[Array, ""]) -> GANState:
     g = generator.init(stream(key, "generator"), jnp.zeros((1, config.latent_dim)))
@@ -167,17 +166,24 @@ def make_gan(config: ConfigDict, image_shape: tuple[int, int, int], pixel_range:
     (scores, _), _ = critic_train(state.critic, fake, stream(key, "scores"))
     return LOSSES[config.loss].generator(scores), variables
 
-  def critic_step(state: GANState, key, images: UInt8[Array, "n h w c"]):
+  def critic_step(state: GANState, key, images: UInt8[Array, "b h w c"]):
     fake, _ = sample(state.generator, key, config.batch_size)
     (_, (metrics, variables)), gradient = jax.value_and_grad(critic_loss, has_aux=True)(
-      state.critic["params"], state.critic, draw(key, images), fake, key
+      state.critic["params"], state.critic, decode_batch(key, images), fake, key
     )
     critic, optimizer = descend(optimizers[1], gradient, variables, state.critic_optimizer)
     return state._replace(critic=critic, critic_optimizer=optimizer), metrics
 
-  def step(state: GANState, key: Key[Array, ""], images: UInt8[Array, "n h w c"]):
-    keys = jax.vmap(lambda i: stream(key, "critic_step", i))(jnp.arange(config.critic_steps))
-    state, metrics = lax.scan(lambda s, k: critic_step(s, k, images), state, keys)
+  def critic_keys(key: Key[Array, ""]) -> Key[Array, " steps"]:
+    return jax.vmap(lambda i: stream(key, "critic_step", i))(jnp.arange(config.critic_steps))
+
+  def batch_ids(key: Key[Array, ""], n: int) -> Int32[Array, "steps b"]:
+    return jax.vmap(lambda k: jax.random.randint(stream(k, "batch"), (config.batch_size,), 0, n))(
+      critic_keys(key)
+    )
+
+  def step(state: GANState, key: Key[Array, ""], images: UInt8[Array, "steps b h w c"]):
+    state, metrics = lax.scan(lambda s, x: critic_step(s, *x), state, (critic_keys(key), images))
     (loss, variables), gradient = jax.value_and_grad(generator_loss, has_aux=True)(
       state.generator["params"], state, stream(key, "generator_step")
     )
@@ -194,4 +200,6 @@ def make_gan(config: ConfigDict, image_shape: tuple[int, int, int], pixel_range:
 
     return images
 
-  return GAN(init, step, generate(False), generate(True), pure(critic, "features"), config.latent_dim)
+  return GAN(
+    init, batch_ids, step, generate(False), generate(True), pure(critic, "features"), config.latent_dim
+  )

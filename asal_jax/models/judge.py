@@ -11,18 +11,22 @@ from ml_collections import ConfigDict
 from scipy import special
 
 from asal_jax.models.classifier import make_fit
-from asal_jax.pools.blocks import map_blocks
+from asal_jax.pools.blocks import map_blocks, sample_ids
 from asal_jax.rng import stream
 from asal_jax.store.checkpoint import Cache, Checkpoints, fingerprint
 from asal_jax.store.progress import log
-from asal_jax.types import Classifier, Data, Params, PixelRange, Splits, decode
+from asal_jax.types import Classifier, Data, Params, PixelRange, Pool, Splits, decode
 
 VERSION = 1
 """Raised when code changes what the same settings make, so that older judges are not used."""
 
 
+MOST = 200_000
+"""Images that a judge is trained on; of a larger pool a random sample of so many."""
+
+
 class Judge(NamedTuple):
-  """A classifier that has seen every label of the pool: a stand-in for a person.
+  """A classifier that has seen every label of the pool (up to MOST): a stand-in for a person.
 
   probabilities(images u8[n h w c]) -> f32[n k], column k of label k, k = 2 for two classes; predict(images
   u8[n h w c]) -> i32[n], the most probable label; `test_accuracy` is the share of the test set predicted rightly.
@@ -38,7 +42,7 @@ def make_judge(
 ) -> Judge:
   """The judge of a data set: `classifier`, trained by its settings `config`; from the cache, or put there.
 
-  It reads all labels of the pool. It is for evaluation and as the stand-in labeller, never for selection.
+  It reads labels of the whole pool. It is for evaluation and as the stand-in labeller, never for selection.
   """
   params = _trained(classifier, config, splits.pool, len(splits.class_names), pixel_range, cache)
 
@@ -65,20 +69,23 @@ def make_judge(
 def _trained(
   classifier: Classifier, config: ConfigDict, pool: Data, classes: int, pixel_range: PixelRange, cache: Cache
 ) -> Params:
-  """The classifier's parameters after training on the whole pool."""
-  labels = np.asarray(pool.labels, np.int32)
+  """The classifier's parameters after training on the whole pool, or on a sample of MOST images."""
+  images: Pool = pool.images
+  ids = sample_ids(len(images), MOST)
+  labels = np.asarray(pool.labels, np.int32)[ids]
   made_from = {
-    "version": VERSION, "classifier": config.to_dict(), "classes": classes, "images": fingerprint(pool.images),
+    "version": VERSION, "classifier": config.to_dict(), "classes": classes, "images": images.fingerprint(),
     "labels": fingerprint(labels), "pixel_range": list(pixel_range),
   }  # fmt: skip
   folder = cache.folder("judge", made_from)
   key = stream(jax.random.key(0), "judge")
   with Checkpoints(folder / "checkpoints") as checkpoints:
     if not checkpoints.latest():
-      log.info("judge: training on all %d labels", len(labels))
-      ids = np.arange(len(labels), dtype=np.int32)
-      fit = make_fit(classifier, config, pixel_range)
-      params = fit(key[None], 0, jnp.asarray(pool.images), ids[None], labels[None], np.int32(len(labels)))
+      log.info("judge: training on %d labels of %d images", len(labels), len(images))
+      fit = make_fit(classifier, config, pixel_range, shared=True)
+      taken = images.resident if len(ids) == len(images) else None
+      taken = jnp.asarray(images.read(ids)) if taken is None else taken
+      params = fit(key[None], 0, taken, labels[None], np.int32(len(labels)))
       checkpoints.save(1, jax.tree.map(lambda p: p[0], params))
     params = checkpoints.restore(jax.eval_shape(classifier.init, key))
   cache.finish(folder, made_from)

@@ -13,10 +13,11 @@ from jax import lax
 from jaxtyping import Array, Bool, Key, UInt8
 
 from asal_jax.errors import InputError
+from asal_jax.pools.blocks import ahead
 from asal_jax.rng import stream
 from asal_jax.store.checkpoint import Checkpoints, committed
 from asal_jax.store.progress import Progress
-from asal_jax.types import Params
+from asal_jax.types import GAN, AutoEncoder, Params, Pool
 
 CHUNK = 25
 """Iterations between two looks of the host."""
@@ -30,18 +31,29 @@ def descend(
   return {**variables, "params": optax.apply_updates(variables["params"], update)}, state
 
 
+def make_draw(batch_ids, pool_size: int):
+  """Jitted (key, start) -> ids of CHUNK iterations' batches from iteration `start` on, i32[CHUNK ...]."""
+
+  @jax.jit
+  def draw(key: Key[Array, ""], start):
+    return jax.vmap(lambda i: batch_ids(stream(key, "iteration", i), pool_size))(start + jnp.arange(CHUNK))
+
+  return draw
+
+
 def make_chunk(step):
   """Jitted `(state, key, start, stop, images) -> (state, metrics of the last iteration)`; the state is donated.
 
-  The bounds are traced: one executable, and the same bits wherever a run was cut.
+  `images` u8[CHUNK ... h w c] are the batches from iteration `start` on. The bounds are traced: one executable, and
+  the same bits wherever a run was cut and wherever the images come from.
   """
 
   @functools.partial(jax.jit, donate_argnums=0)
-  def chunk(state, key: Key[Array, ""], start, stop, images: UInt8[Array, "n h w c"]):
+  def chunk(state, key: Key[Array, ""], start, stop, images: UInt8[Array, "chunk *batch h w c"]):
     def iterate(i, carry):
-      return step(carry[0], stream(key, "iteration", i), images)
+      return step(carry[0], stream(key, "iteration", i), images[i - start])
 
-    metrics = jax.eval_shape(lambda: step(state, key, images)[1])
+    metrics = jax.eval_shape(lambda: step(state, key, images[0])[1])
     zeros = jax.tree.map(lambda m: jnp.zeros(m.shape, m.dtype), metrics)
     return lax.fori_loop(start, stop, iterate, (state, zeros))
 
@@ -54,11 +66,20 @@ def all_finite(state: Any) -> Bool[Array, ""]:
   return jnp.all(jnp.stack([jnp.all(jnp.isfinite(x)) for x in jax.tree.leaves(state)]))
 
 
+def chunks(done: int, iterations: int, *multiples: int) -> list[tuple[int, int]]:
+  """(start, stop) of the chunks from iteration `done` on: none crosses a multiple of CHUNK or of these numbers."""
+  bounds = []
+  while done < iterations:
+    stop = min(iterations, *((done // n + 1) * n for n in (CHUNK, *multiples)))
+    bounds.append((done, stop))
+    done = stop
+  return bounds
+
+
 def train(
   name: str,
-  init,
-  step,
-  images: UInt8[Array, "n h w c"],
+  model: GAN | AutoEncoder,
+  pool: Pool,
   *,
   iterations: int,
   seed: int,
@@ -67,26 +88,31 @@ def train(
   look_every: int = 0,
   look: Callable[[int, Any], None] | None = None,
 ) -> Any:
-  """Runs `iterations` of `step` from `init(key)`, from the newest checkpoint in `folder` where there is one.
+  """Runs `iterations` of `model.step` from `init(key)`, from the newest checkpoint in `folder` where there is one.
 
+  The next chunk's batches are read while one is trained on: a pool that is read from disk trains to the same bits.
   `look(iteration, state)` is called every `look_every` iterations and at the end. The host looks at the metrics of a
   chunk only when the next one is under way.
 
   Returns the final state. Raises InputError where loss or state stop being finite, with the last good checkpoint.
   """
-  key, chunk = jax.random.key(seed), make_chunk(step)
+  key, chunk, draw = jax.random.key(seed), make_chunk(model.step), make_draw(model.batch_ids, len(pool))
   looked_at = look_every or iterations
   with (
     Checkpoints(folder) as checkpoints,
     Progress(name, iterations, initial=checkpoints.latest()) as progress,
   ):
-    done, start, pending = checkpoints.latest(), stream(key, "init"), []
-    state = checkpoints.restore(jax.eval_shape(init, start)) if done else committed(jax.jit(init)(start))
-    while done < iterations:
-      stop = min(iterations, *((done // n + 1) * n for n in (CHUNK, checkpoint_every, looked_at)))
-      state, metrics = chunk(state, key, np.int32(done), np.int32(stop), images)
-      pending.append((stop, stop - done, metrics))
-      done = stop
+    first, start, pending = checkpoints.latest(), stream(key, "init"), []
+    state = (
+      checkpoints.restore(jax.eval_shape(model.init, start))
+      if first
+      else committed(jax.jit(model.init)(start))
+    )
+    bounds = chunks(first, iterations, checkpoint_every, looked_at)
+    read = lambda i: jnp.asarray(pool.read(np.asarray(draw(key, np.int32(bounds[i][0])))))  # noqa: E731
+    for (begin, done), images in zip(bounds, ahead(read, len(bounds)), strict=True):
+      state, metrics = chunk(state, key, np.int32(begin), np.int32(done), images)
+      pending.append((done, done - begin, metrics))
       save = done % checkpoint_every == 0 or done == iterations
       show = look if done % looked_at == 0 or done == iterations else None
       while len(pending) > (0 if save or show else 1):

@@ -1,17 +1,72 @@
 """Passes over all images of a pool or test set, block by block, so that memory does not grow with the pool."""
 
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
-from jaxtyping import Array, Bool, Shaped, UInt8
+from jaxtyping import Array, Bool, Int32, Shaped, UInt8
+
+from asal_jax.types import Pool
+
+READ = 8192
+"""Images read at a time from a pool that is not resident; a multiple of every `block_size`."""
 
 
 def block_size(n: int) -> int:
   """Images decoded at a time out of n: what a CPU's caches hold, or enough to keep an accelerator busy."""
   return min(n, 128 if jax.default_backend() == "cpu" else 4096)
+
+
+T = TypeVar("T")
+
+
+def ahead(make: Callable[[int], T], count: int, start: int = 0) -> Iterator[T]:
+  """`make(start)` ... `make(count - 1)` in order, each made by a thread while the one before it is used."""
+  with ThreadPoolExecutor(1) as thread:
+    pending = thread.submit(make, start) if start < count else None
+    for i in range(start + 1, count + 1):
+      assert pending is not None
+      made = pending.result()
+      pending = thread.submit(make, i) if i < count else None
+      yield made
+
+
+class Block(NamedTuple):
+  """Images u8[m h w c] of the ids from `start` on; those below `fresh` were in the block before."""
+
+  start: int
+  fresh: int
+  images: UInt8[Array, "m h w c"]
+
+
+def block_rows(pool: Pool) -> int:
+  """Images that `walk` yields at a time: the whole pool where it is resident."""
+  return len(pool) if pool.resident is not None else min(READ, len(pool))
+
+
+def walk(pool: Pool, first: int = 0) -> Iterator[Block]:
+  """All images of a pool in order, from block `first` on: at once where it is resident, else read ahead.
+
+  Blocks have one size, so the last one overlaps the one before it.
+  """
+  n, size = len(pool), block_rows(pool)
+
+  def read(i: int) -> Block:
+    start = min(i * size, n - size)
+    return Block(start, i * size, jnp.asarray(pool.block(start, start + size)))
+
+  yield from ahead(read, -(-n // size), first)
+
+
+def sample_ids(n: int, most: int) -> Int32[np.ndarray, " m"]:
+  """All of 0..n-1 where they are at most `most`, else so many of them, drawn once and for all, rising."""
+  if n <= most:
+    return np.arange(n, dtype=np.int32)
+  return np.sort(np.random.default_rng(0).choice(n, most, replace=False)).astype(np.int32)
 
 
 Sums = TypeVar("Sums")
@@ -21,8 +76,9 @@ def fold_blocks(
   function: Callable[[Sums, UInt8[Array, "m h w c"], Bool[Array, " m"]], Sums],
   carry: Sums,
   images: UInt8[Array, "n h w c"],
+  fresh: Int32[Array, ""] | int = 0,
 ) -> Sums:
-  """Folds `function(carry, block u8[m h w c], fresh bool[m])` over all images; inside jit.
+  """Folds `function(carry, block u8[m h w c], fresh bool[m])` over the images from row `fresh` on; inside jit.
 
   The last block overlaps the one before it; its rows that were seen already are not fresh.
   """
@@ -30,8 +86,9 @@ def fold_blocks(
 
   def body(i, carry):
     start = jnp.minimum(i * block, n - block)
-    fresh = start + jnp.arange(block) >= i * block
-    return function(carry, lax.dynamic_slice_in_dim(images, start, block), fresh)
+    rows = start + jnp.arange(block)
+    seen = (rows >= i * block) & (rows >= fresh)
+    return function(carry, lax.dynamic_slice_in_dim(images, start, block), seen)
 
   return lax.fori_loop(0, -(-n // block), body, carry)
 

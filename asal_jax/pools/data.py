@@ -6,12 +6,14 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Int32, UInt8
+from jaxtyping import Int, Int32
 
 from asal_jax.errors import InputError
 from asal_jax.pools.attributes import load_celeb_a
+from asal_jax.pools.jitter import JitteredPool
+from asal_jax.pools.kinds import ArrayPool, MappedPool, SubsetPool
 from asal_jax.pools.sources import read_tfds
-from asal_jax.types import Data, Splits
+from asal_jax.types import Data, Pool, Splits
 
 TEST_FRACTION = 0.2
 """Share held out as a test set where a data set comes without one."""
@@ -23,18 +25,55 @@ def split(data: Data, class_names: tuple[str, ...] | None = None) -> Splits:
   order = np.random.default_rng(0).permutation(len(data.images))
   test = math.ceil(len(order) * TEST_FRACTION)
   names = class_names or tuple(str(k) for k in range(int(data.labels.max()) + 1))
-  take = lambda rows: Data(data.images[rows], data.labels[rows])  # noqa: E731
-  return Splits(pool=take(np.sort(order[test:])), test=take(np.sort(order[:test])), class_names=names)
+  return Splits(take(data, np.sort(order[test:])), read(take(data, np.sort(order[:test]))), names)
+
+
+def take(data: Data, rows: Int[np.ndarray, " m"]) -> Data:
+  """Rows of data; of a pool nothing is read."""
+  images = data.images
+  return Data(SubsetPool(images, rows) if isinstance(images, Pool) else images[rows], data.labels[rows])
+
+
+def read(data: Data) -> Data:
+  """Data whose images are an array."""
+  images = data.images
+  return Data(np.asarray(images.block(0, len(images))), data.labels) if isinstance(images, Pool) else data
+
+
+def image_shape(data: Data) -> tuple[int, int, int]:
+  """Height, width and channels of an image."""
+  return data.images.image_shape if isinstance(data.images, Pool) else data.images.shape[1:]
+
+
+def leave_on_disk(data: Data, resident_gib: float, made_from: str = "") -> Data:
+  """The same data, a memory map of more than `resident_gib` GiB as a pool that is read bit by bit.
+
+  `made_from` names the data set that was decoded into it, if one was: a `MappedPool` is then not read to tell it apart.
+  """
+  large = isinstance(data.images, np.memmap) and data.images.nbytes > resident_gib * 2**30
+  return data._replace(images=MappedPool(data.images, made_from)) if large else data
+
+
+def open_pool(data: Data, virtual: int, flips: bool) -> Data:
+  """Data with a `Pool` of their images; with `virtual` above 0 so many jittered ones, labelled as their originals."""
+  pool: Pool = data.images if isinstance(data.images, Pool) else ArrayPool(np.asarray(data.images))
+  if not virtual:
+    return Data(pool, data.labels)
+  return Data(
+    JitteredPool(pool, virtual, seed=0, flips=flips), data.labels[np.arange(virtual) % len(data.labels)]
+  )
 
 
 def check_data(name: str, data: Data, classes: int | None = None) -> None:
   """Raises InputError unless `data` is as `Data` describes, with labels below `classes` where it is given."""
-  images, labels = np.asarray(data.images), np.asarray(data.labels)
-  if images.dtype != np.uint8 or images.ndim != 4 or 0 in images.shape:
-    raise InputError(
-      f"{name}.images: found {images.dtype} {list(images.shape)}; needed is uint8 [n, h, w, c]"
-    )
-  if labels.shape != images.shape[:1] or labels.dtype.kind not in "iu" or labels.min() < 0:
+  images, labels = data.images, np.asarray(data.labels)
+  if not isinstance(images, Pool):
+    images = np.asarray(images)
+    if images.dtype != np.uint8 or images.ndim != 4 or 0 in images.shape:
+      raise InputError(
+        f"{name}.images: found {images.dtype} {list(images.shape)}; needed is uint8 [n, h, w, c] or a Pool"
+      )
+  if labels.shape != (len(images),) or labels.dtype.kind not in "iu" or labels.min() < 0:
     raise InputError(
       f"{name}.labels: found {labels.dtype} {list(labels.shape)}; needed are {len(images)} integers from 0"
     )
@@ -69,20 +108,24 @@ def load_cifar10(cache: pathlib.Path | None = None) -> Splits:
 
 
 class DataSet(NamedTuple):
-  """How a data set is loaded, what is known of it beforehand, and which settings of `load` its loader takes."""
+  """How a data set is loaded, what is known of it beforehand, and which settings of `load` its loader takes.
+
+  `flips` tells whether an image mirrored left to right is still one of its class.
+  """
 
   load: Callable[..., Splits]
   classes: int
   pool: int
   image_shape: tuple[int, int, int]
   takes: tuple[str, ...] = ()
+  flips: bool = False
 
 
 DATA_SETS = {
   "digits": DataSet(load_digits, 10, 1_437, (8, 8, 1)),
   "mnist": DataSet(load_mnist, 10, 50_000, (28, 28, 1), ("cache",)),
-  "cifar10": DataSet(load_cifar10, 10, 50_000, (32, 32, 3), ("cache",)),
-  "celeb_a": DataSet(load_celeb_a, 2, 162_770, (64, 64, 3), ("attribute", "folder", "cache")),
+  "cifar10": DataSet(load_cifar10, 10, 50_000, (32, 32, 3), ("cache",), flips=True),
+  "celeb_a": DataSet(load_celeb_a, 2, 162_770, (64, 64, 3), ("attribute", "folder", "cache"), flips=True),
 }
 
 
@@ -112,8 +155,7 @@ def keep_classes(splits: Splits, classes: tuple[int, ...]) -> Splits:
     relabel = np.full(len(splits.class_names), -1, np.int32)
     relabel[list(classes)] = np.arange(len(classes))
     labels: Int32[np.ndarray, " n"] = relabel[data.labels]
-    images: UInt8[np.ndarray, "n h w c"] = data.images[labels >= 0]
-    return Data(images, labels[labels >= 0])
+    return take(data._replace(labels=labels), np.flatnonzero(labels >= 0))
 
   validation = None if splits.validation is None else keep(splits.validation)
   names = tuple(splits.class_names[k] for k in classes)
@@ -138,4 +180,4 @@ def keep_fractions(splits: Splits, fractions: tuple[float, ...]) -> Splits:
     ids = generator.permutation(np.flatnonzero(labels == label))
     kept.append(ids[: max(1, round(fraction * len(ids)))])
   rows = np.sort(np.concatenate(kept))
-  return splits._replace(pool=Data(splits.pool.images[rows], labels[rows]))
+  return splits._replace(pool=take(splits.pool, rows))

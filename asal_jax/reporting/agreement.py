@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Int32, UInt8
 
-from asal_jax.search.features import FeatureSet, pool_features
+from asal_jax.search.features import FeatureSet, make_features
 from asal_jax.types import PixelRange
 
 
@@ -53,7 +53,8 @@ def measure_agreement(
   """
   results = {}
   for name, features in feature_sets.items():
-    queries = pool_features(features.project, features.params, jnp.asarray(images), pixel_range)
-    _, ids = features.index.search(queries, 1, np.zeros(len(pool_labels), bool))
+    embed = make_features(features.project, pixel_range)
+    queries = np.asarray(embed(features.params, jnp.asarray(images)))
+    _, ids = features.index.search(queries, 1, np.zeros(0, np.int32))
     results[name] = balanced_agreement(annotations, pool_labels[ids[:, 0]], classes)
   return results

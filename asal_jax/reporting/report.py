@@ -68,14 +68,12 @@ def draw_samples(
     folder / "samples.png", config.name,
   )  # fmt: skip
   generated = uncertain[:SHOWN_MATCHES]
-  labelled = np.zeros(len(splits.pool.images), bool)
-  labelled[start[0]] = True
-  rows = []
+  pool, rows = splits.pool.images, []
   for name, features in feature_sets.items():
     queries = np.asarray(jax.jit(features.project)(features.params, generated))
-    ids = match(features.index, queries[None], labelled[None])[0]
+    ids = match(features.index, queries[None], start[:1])[0]
     names = [splits.class_names[k] for k in splits.pool.labels[ids]]
-    rows.append(pictures.Matched(name, splits.pool.images[ids], names, ids.tolist()))
+    rows.append(pictures.Matched(name, np.asarray(pool.read(ids)), names, ids.tolist()))
   pictures.matches(encode(generated, pixel_range), rows, folder / "matches.png", config.name)
 
 

@@ -22,11 +22,12 @@ from asal_jax.reporting.agreement import measure_agreement
 from asal_jax.rng import seed_keys
 from asal_jax.running import gaal
 from asal_jax.running.loop import (
-  LabelledPool,
+  Labelled,
   Learner,
   Strategy,
   fit,
   pool_strategy,
+  read_images,
   run_strategy,
   run_supervised,
 )
@@ -34,6 +35,7 @@ from asal_jax.running.prepare import Preparation
 from asal_jax.store.checkpoint import write_json
 from asal_jax.store.journal import Journal, Record
 from asal_jax.store.progress import log
+from asal_jax.store.rows import Partial
 from asal_jax.types import Classifier, Labeller, Splits
 
 
@@ -45,11 +47,14 @@ class Result(NamedTuple):
   workdir: pathlib.Path
 
 
-def make_world(config: ConfigDict, preparation: Preparation, classifier: Classifier) -> World:
+def make_world(
+  config: ConfigDict, preparation: Preparation, classifier: Classifier, workdir: pathlib.Path
+) -> World:
   """Everything the strategies of a config may use; GAN and features only where one of them needs these."""
+  partial = lambda name: Partial(workdir / f"partial_{name}.npz")  # noqa: E731
   scorers = {name: make_scorer(classifier, score, preparation.pixel_range) for name, score in SCORES.items()}
   if not names.needs_gan(config.strategies):
-    return World(preparation.images, scorers, None, {})
+    return World(preparation.pool, scorers, None, {}, partial)
   gan, state = preparation.gan
   if config.synthesis.batch_norm == "reference":
     gan = gan._replace(generate=gan.generate_by_batch)
@@ -61,10 +66,11 @@ def make_world(config: ConfigDict, preparation: Preparation, classifier: Classif
     random=make_synthesis(unmoved, gan, classifier, score, batch),
   )  # fmt: skip
   return World(
-    preparation.images,
+    preparation.pool,
     scorers,
     synthesis,
     {name: preparation.feature_set(name) for name in names.feature_sets(config.strategies)},
+    partial,
   )
 
 
@@ -86,11 +92,11 @@ class Comparison:
     self.learner = self._learner()
     self.stores = {name: gaal.SyntheticStore(workdir / "synthetic" / name) for name in names.GAAL}
 
-  def _learner(self, own_images: bool = False) -> Learner:
+  def _learner(self, shared: bool = False) -> Learner:
     """A learner of its own: one compile for one size of the labelled buffer."""
     pixel_range, test = tuple(self.config.data.pixel_range), self.splits.test
     return Learner(
-      make_fit(self.classifier, self.config.classifier, pixel_range, own_images),
+      make_fit(self.classifier, self.config.classifier, pixel_range, shared),
       make_accuracy(self.classifier, pixel_range),
       jnp.asarray(test.images), jnp.asarray(test.labels), len(self.splits.class_names),
     )  # fmt: skip
@@ -107,7 +113,7 @@ class Comparison:
     """A strategy that asks for real samples, labelled by the pool's labels or by a person."""
 
     def ask_person(selection: Record) -> Int32[np.ndarray, "s b"]:
-      images = self.splits.pool.images[np.array(selection["ids"])]
+      images = read_images(self.world.pool, selection["ids"])
       return self._file_labeller()(name, selection["cycle"], images)
 
     def ask_oracle(selection: Record) -> Int32[np.ndarray, "s b"]:
@@ -128,20 +134,15 @@ class Comparison:
   def run(self, name: str) -> None:
     """All cycles of the strategy `name`."""
     if name == "supervised":
-      run_supervised(self._learner(), self.keys, self.world.images, self.oracle, self.journal)
+      run_supervised(self._learner(shared=True), self.keys, self.world.pool, self.oracle, self.journal)
       return
     if (name, 0) not in self.journal.selections:
       self.journal.add_selection(self._start(name))
     loop, seeds = self.config.loop, len(self.keys)
     cycles = (loop.budget - loop.start) // loop.per_cycle + 1
-    if name in names.GAAL:
-      labelled = gaal.LabelledImages(self.splits.pool, self.stores[name], seeds, loop.budget)
-      run_strategy(
-        self._gaal(name), labelled, cycles, self.keys, self._learner(own_images=True), self.journal
-      )
-    else:
-      labelled = LabelledPool(self.world.images, seeds, loop.budget)
-      run_strategy(self._pool_strategy(name), labelled, cycles, self.keys, self.learner, self.journal)
+    strategy = self._gaal(name) if name in names.GAAL else self._pool_strategy(name)
+    labelled = Labelled(self.world.pool.image_shape, seeds, loop.budget)
+    run_strategy(strategy, labelled, cycles, self.keys, self.learner, self.journal)
 
   def report(self) -> Result:
     """summary.json and figures, of all that the journal holds."""
@@ -151,8 +152,8 @@ class Comparison:
     write_json(self.workdir / "summary.json", summarised)
     report.draw_curves(records, self.splits, title, figures)
     if self.world.synthesis is not None:
-      labelled = LabelledPool(self.world.images, len(self.keys), self.config.loop.budget)
-      labelled.add(self._start("start"))
+      labelled = Labelled(self.world.pool.image_shape, len(self.keys), self.config.loop.budget)
+      labelled.add(self._start("start"), read_images(self.world.pool, self.start))
       params = fit(self.learner, self.keys, 0, labelled)
       report.draw_samples(
         self.keys,

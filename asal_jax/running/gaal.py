@@ -8,9 +8,9 @@ import numpy as np
 from jaxtyping import Array, Int32, Key, UInt8
 
 from asal_jax.acquisition.strategy import World
-from asal_jax.running.loop import Labelled, Strategy
+from asal_jax.running.loop import Labelled, Strategy, read_images
 from asal_jax.store.journal import Journal, Record
-from asal_jax.types import Data, Labeller, Params, PixelRange, encode
+from asal_jax.types import Labeller, Params, PixelRange, encode
 
 
 class SyntheticStore:
@@ -31,26 +31,6 @@ class SyntheticStore:
   def load(self, cycle: int) -> UInt8[np.ndarray, "s b h w c"]:
     """A cycle's images."""
     return np.load(self.path(cycle))
-
-
-class LabelledImages(Labelled):
-  """A real start set and labelled synthetic images; each seed has its own."""
-
-  def __init__(self, pool: Data, store: SyntheticStore, seeds: int, capacity: int):
-    self.pool, self.store = pool, store
-    images = np.zeros((seeds, capacity, *pool.images.shape[1:]), np.uint8)
-    super().__init__(
-      images, np.tile(np.arange(capacity, dtype=np.int32), (seeds, 1)), np.zeros((seeds, 0), bool)
-    )
-
-  def add(self, selection: Record) -> None:
-    """Appends a selection: the pool's images where it has ids, else the cycle's synthetic ones."""
-    if selection["ids"] is None:
-      images = self.store.load(selection["cycle"])
-    else:
-      images = self.pool.images[np.array(selection["ids"])]
-    rows = self.extend(np.array(selection["labels"], np.int32))
-    self.images[:, rows] = images
 
 
 def gaal(
@@ -74,7 +54,12 @@ def gaal(
     store.save(cycle, images)
     return journal.selection(name, cycle, None, np.asarray(score(params, images)).mean(axis=1), seconds)
 
+  def images(selection: Record) -> UInt8[np.ndarray, "s b h w c"]:
+    if selection["ids"] is not None:
+      return read_images(world.pool, selection["ids"])
+    return store.load(selection["cycle"])
+
   def label(selection: Record) -> Int32[np.ndarray, "s b"]:
     return labeller(name, selection["cycle"], store.load(selection["cycle"]))
 
-  return Strategy(name, choose, label)
+  return Strategy(name, choose, images, label)

@@ -5,14 +5,15 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, Int32, Key, UInt8
+from jaxtyping import Array, Float, Int, Int32, Key, UInt8
 
 from asal_jax.acquisition.strategy import World
 from asal_jax.errors import InputError
 from asal_jax.store.journal import Journal, Record
 from asal_jax.store.progress import Progress
-from asal_jax.types import Oracle, Params, Query
+from asal_jax.types import Oracle, Params, Pool, Query
 
 
 class Learner(NamedTuple):
@@ -28,70 +29,82 @@ class Learner(NamedTuple):
 class Labelled:
   """What a strategy has had labelled, for all seeds, in buffers of fixed capacity; rows from `count` on are free.
 
-  `images` uint8 [n h w c], for all seeds or with an axis of seeds before; `ids` int32 [s, capacity] are rows of it,
-  `labels` int32 [s, capacity] has -1 for what was rejected, `mask` bool [s, n] is True for what must not be chosen.
+  `images` uint8 [s, capacity, h, w, c]: read once, when they are labelled, so that training never touches the pool;
+  `labels` int32 [s, capacity], -1 for what was rejected; `ids` int32 [s, capacity], -1 for what is not of the pool.
   """
 
-  def __init__(self, images: Any, ids: Int32[np.ndarray, "s capacity"], mask: Bool[np.ndarray, "s n"]):
-    self.images, self.ids, self.mask = images, ids, mask
-    self.labels, self.count = np.zeros_like(ids), 0
+  def __init__(self, image_shape: tuple[int, int, int], seeds: int, capacity: int):
+    self.images = np.zeros((seeds, capacity, *image_shape), np.uint8)
+    self.labels, self.ids = np.zeros((seeds, capacity), np.int32), np.full((seeds, capacity), -1, np.int32)
+    self.count = 0
 
-  def add(self, selection: Record) -> None:
-    """Appends what a line of selections.jsonl says."""
-    raise NotImplementedError
-
-  def extend(self, labels: Int32[np.ndarray, "s b"]) -> slice:
-    """Appends labels; returns their columns."""
+  def add(self, selection: Record, images: UInt8[Any, "s b h w c"]) -> None:
+    """Appends a selection with its images; InputError where it names a sample twice, or one labelled before."""
+    labels = np.array(selection["labels"], np.int32)
     rows = slice(self.count, self.count + labels.shape[1])
-    self.labels[:, rows] = labels
-    self.count = rows.stop
-    return rows
+    if selection["ids"] is not None:
+      self.ids[:, rows] = np.array(selection["ids"], np.int32)
+      known = np.sort(self.ids[:, : rows.stop], axis=1)
+      if np.any((np.diff(known, axis=1) == 0) & (known[:, 1:] >= 0)):
+        raise damaged()
+    self.images[:, rows], self.labels[:, rows], self.count = images, labels, rows.stop
 
 
-class LabelledPool(Labelled):
-  """Labelled samples of the pool, whose images are shared by all seeds."""
+class Everything(NamedTuple):
+  """A pool labelled whole, as `Labelled` but for its images u8[n h w c], which all seeds share."""
 
-  def __init__(self, images: UInt8[Array, "n h w c"], seeds: int, capacity: int):
-    super().__init__(images, np.zeros((seeds, capacity), np.int32), np.zeros((seeds, len(images)), bool))
+  images: UInt8[Array, "n h w c"]
+  labels: Int32[np.ndarray, "s n"]
+  count: int
 
-  def add(self, selection: Record) -> None:
-    """Appends a selection; InputError where it names no unlabelled sample."""
-    ids = np.array(selection["ids"], np.int32)
-    twice = np.diff(np.sort(ids, axis=1), axis=1) == 0
-    if ids.min() < 0 or twice.any() or np.take_along_axis(self.mask, ids, axis=1).any():
-      raise InputError(
-        "selection: it asks for labelled samples again; selections.jsonl is damaged, or the strategy"
-      )
-    self.ids[:, self.extend(np.array(selection["labels"], np.int32))] = ids
-    np.put_along_axis(self.mask, ids, True, axis=1)
+
+def damaged() -> InputError:
+  """What a person is told of a selection that can not be."""
+  return InputError(
+    "selection: it asks for labelled samples again, or for none there is; selections.jsonl is damaged, or the strategy"
+  )
+
+
+def read_images(pool: Pool, ids: Any) -> UInt8[Any, "s b h w c"]:
+  """A selection's images; InputError where it names no sample of the pool."""
+  ids = np.array(ids, np.int32)
+  if ids.min() < 0 or ids.max() >= len(pool):
+    raise damaged()
+  return np.asarray(pool.read(ids))
 
 
 class Strategy(NamedTuple):
   """What a strategy does in a cycle.
 
-  choose(cycle, classifiers [s ...], what is labelled) -> a selection, as of `Journal.selection`;
-  label(selection) -> int32[s b], -1 for what is rejected; InputError where a person has yet to give labels.
+  choose(cycle, classifiers [s ...], what is labelled) -> a selection, as of `Journal.selection`; images(selection) ->
+  u8[s b h w c]; label(selection) -> int32[s b], -1 for what is rejected; InputError where a person has yet to give
+  labels.
   """
 
   name: str
   choose: Callable[[int, Params, Labelled], Record]
+  images: Callable[[Record], UInt8[Any, "s b h w c"]]
   label: Callable[[Record], Int32[np.ndarray, "s b"]]
 
 
-def label_counts(labelled: Labelled, classes: int) -> Int[np.ndarray, "s k"]:
+def label_counts(labelled: Labelled | Everything, classes: int) -> Int[np.ndarray, "s k"]:
   """Labels of each class, a row a seed; what was rejected counts nowhere."""
   rows = labelled.labels[:, : labelled.count]
   return np.stack([np.bincount(row[row >= 0], minlength=classes) for row in rows])
 
 
-def fit(learner: Learner, keys: Key[Array, " s"], cycle: int, labelled: Labelled) -> Params:
+def fit(learner: Learner, keys: Key[Array, " s"], cycle: int, labelled: Labelled | Everything) -> Params:
   """Classifiers of all seeds, trained from scratch on what is labelled."""
-  count = np.int32(labelled.count)
-  return learner.fit(keys, cycle, labelled.images, labelled.ids, labelled.labels, count)
+  return learner.fit(keys, cycle, labelled.images, labelled.labels, np.int32(labelled.count))
 
 
 def measure(
-  name: str, cycle: int, learner: Learner, keys: Key[Array, " s"], labelled: Labelled, journal: Journal
+  name: str,
+  cycle: int,
+  learner: Learner,
+  keys: Key[Array, " s"],
+  labelled: Labelled | Everything,
+  journal: Journal,
 ) -> Params:
   """Trains, tests, and writes the cycle's metrics; returns the classifiers."""
   started = time.perf_counter()
@@ -111,12 +124,12 @@ def pool_strategy(
 
   def choose(cycle: int, params: Params, labelled: Labelled) -> Record:
     started = time.perf_counter()
-    ids = query(keys, cycle, params, labelled.mask)
+    ids = query(keys, cycle, params, labelled.ids[:, : labelled.count])
     seconds = (time.perf_counter() - started) / len(keys)
-    entropy = np.asarray(world.scorers["entropy"].at(params, world.images, ids)).mean(axis=1)
+    entropy = np.asarray(world.scorers["entropy"].images(params, world.pool.read(ids))).mean(axis=1)
     return journal.selection(name, cycle, ids, entropy, seconds)
 
-  return Strategy(name, choose, label)
+  return Strategy(name, choose, lambda selection: read_images(world.pool, selection["ids"]), label)
 
 
 def obtain_labels(strategy: Strategy, selection: Record, journal: Journal) -> Record:
@@ -148,7 +161,7 @@ def run_strategy(
         selection = strategy.choose(cycle, jax.block_until_ready(params), labelled)
       if selection["labels"] is None:
         selection = obtain_labels(strategy, selection, journal)
-      labelled.add(selection)
+      labelled.add(selection, strategy.images(selection))
       params = None
       if (name, cycle) not in journal.metrics:
         params = measure(name, cycle, learner, keys, labelled, journal)
@@ -157,15 +170,17 @@ def run_strategy(
 
 
 def run_supervised(
-  learner: Learner, keys: Key[Array, " s"], images: UInt8[Array, "n h w c"], oracle: Oracle, journal: Journal
+  learner: Learner, keys: Key[Array, " s"], pool: Pool, oracle: Oracle, journal: Journal
 ) -> None:
-  """The fully supervised reference: the whole pool is labelled; `learner.fit` must be one of its own."""
+  """The fully supervised reference: the whole pool is labelled, and in memory.
+
+  `learner.fit` must be one of its own, made for shared images.
+  """
   if ("supervised", 0) in journal.metrics:
     return
-  pool = len(images)
-  labelled = LabelledPool(images, len(keys), pool)
-  ids = np.tile(np.arange(pool, dtype=np.int32), (len(keys), 1))
-  labelled.add({"ids": ids, "labels": oracle(ids)})
+  n = len(pool)
+  images = jnp.asarray(pool.block(0, n)) if pool.resident is None else pool.resident
+  labels = np.tile(oracle(np.arange(n, dtype=np.int32)), (len(keys), 1))
   with Progress("supervised", 1, unit="fit") as progress:
-    measure("supervised", 0, learner, keys, labelled, journal)
-    progress.update(1, labels=pool)
+    measure("supervised", 0, learner, keys, Everything(images, labels, n), journal)
+    progress.update(1, labels=n)

@@ -7,19 +7,24 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import UInt8
 from ml_collections import ConfigDict
 
 from asal_jax.errors import InputError
-from asal_jax.models.autoencoder import AutoEncoder, AutoEncoderState, make_autoencoder
+from asal_jax.models.autoencoder import AutoEncoderState, make_autoencoder
 from asal_jax.models.gan import GANState, make_gan
 from asal_jax.models.train import train
-from asal_jax.search.features import PCA, FeatureSet, fit_pca, make_project, pixels, pool_features
-from asal_jax.search.index import INDICES
-from asal_jax.store.checkpoint import Cache, fingerprint
+from asal_jax.pools.blocks import sample_ids
+from asal_jax.pools.kinds import SubsetPool
+from asal_jax.search.features import PCA, FeatureSet, fit_pca, make_project, pixels, write_features
+from asal_jax.search.index import AUTO, INDICES, choose
+from asal_jax.store.checkpoint import Cache
 from asal_jax.store.progress import log
+from asal_jax.store.rows import Partial
 from asal_jax.store.stages import Stages
-from asal_jax.types import GAN, Extract, Index, Params
+from asal_jax.types import GAN, AutoEncoder, Extract, Index, Params, Pool
+
+PCA_IMAGES = 200_000
+"""Images that principal components are fitted on; of a larger pool a random sample of so many."""
 
 VERSION = 3
 """Raised when code changes what the same settings make, so that older cached things are not used."""
@@ -34,13 +39,16 @@ class Preparation:
   """
 
   def __init__(
-    self, config: ConfigDict, images: UInt8[np.ndarray, "n h w c"], cache: pathlib.Path, makes: frozenset[str],
+    self, config: ConfigDict, pool: Pool, cache: pathlib.Path, makes: frozenset[str],
     stages: Stages, look: Callable[[GAN, int, Params], None],
   ):  # fmt: skip
     self.config, self.makes, self.cache, self.stages, self.look = config, makes, Cache(cache), stages, look
-    self.images, self.shape = jnp.asarray(images), images.shape[1:]
-    self.pixel_range = tuple(config.data.pixel_range)
-    self.pool = {"version": VERSION, "images": fingerprint(images), "pixel_range": list(self.pixel_range)}
+    self.pool, self.pixel_range = pool, tuple(config.data.pixel_range)
+    self.made_of = {
+      "version": VERSION,
+      "images": pool.fingerprint(),
+      "pixel_range": list(self.pixel_range),
+    }
 
   def _folder(self, kind: str, stage: str, made_from: dict[str, Any]) -> pathlib.Path:
     """The cache folder of something; InputError where it is incomplete and not to be made in this stage."""
@@ -51,15 +59,17 @@ class Preparation:
       )
     return folder
 
-  def _trained(self, name: str, maker: Any, iterations: int, made_from: dict[str, Any], **looks: Any) -> Any:
-    """Trains `maker` (init, step), or reads its final state; `looks` as `train` takes them."""
+  def _trained(
+    self, name: str, model: GAN | AutoEncoder, iterations: int, made_from: dict[str, Any], **looks: Any
+  ) -> Any:
+    """Trains `model`, or reads its final state; `looks` as `train` takes them."""
     section = self.config[name]
     stage = "gan" if name == "gan" else "features"
     folder = self._folder(name, stage, made_from)
     with self.stages(name):
       state = train(
-        name, maker.init, maker.step, self.images, iterations=iterations, seed=section.seed,
-        folder=folder / "checkpoints", checkpoint_every=section.checkpoint_every, **looks,
+        name, model, self.pool, iterations=iterations, seed=section.seed, folder=folder / "checkpoints",
+        checkpoint_every=section.checkpoint_every, **looks,
       )  # fmt: skip
     self.cache.finish(folder, made_from)
     return state
@@ -69,25 +79,30 @@ class Preparation:
     settings = self.config[section].to_dict()
     for field in ("checkpoint_every", "looks"):
       settings.pop(field, None)
-    return {section: settings, **self.pool}
+    return {section: settings, **self.made_of}
 
   @functools.cached_property
   def gan(self) -> tuple[GAN, GANState]:
     """The trained GAN."""
     config = self.config.gan
-    gan = make_gan(config, self.shape, self.pixel_range)
+    gan = make_gan(config, self.pool.image_shape, self.pixel_range)
     looks = {}
     if config.looks:
       every = -(-config.iterations // config.looks)
-      looks = {"look_every": every, "look": lambda i, state: self.look(gan, i, state.generator)}
+
+      def look(iteration: int, state: GANState) -> None:
+        with self.stages("look"):
+          self.look(gan, iteration, state.generator)
+
+      looks = {"look_every": every, "look": look}
     return gan, self._trained("gan", gan, config.iterations, self._settings("gan"), **looks)
 
   @functools.cached_property
   def autoencoder(self) -> tuple[AutoEncoder, AutoEncoderState]:
     """The trained auto-encoder."""
     config = self.config.autoencoder
-    autoencoder = make_autoencoder(config, self.shape, self.pixel_range)
-    iterations = config.epochs * -(-self.images.shape[0] // config.batch_size)
+    autoencoder = make_autoencoder(config, self.pool.image_shape, self.pixel_range)
+    iterations = config.epochs * -(-len(self.pool) // config.batch_size)
     return autoencoder, self._trained("autoencoder", autoencoder, iterations, self._settings("autoencoder"))
 
   def _extractor(self, name: str) -> tuple[Extract, Params, dict[str, Any]]:
@@ -98,7 +113,7 @@ class Preparation:
     if name == "autoencoder":
       autoencoder, state = self.autoencoder
       return autoencoder.encode, state.variables, self._settings("autoencoder")
-    return pixels, (), self.pool
+    return pixels, (), self.made_of
 
   def feature_set(self, name: str) -> FeatureSet:
     """Features `name`, PCA fitted on the pool, and the pool's index."""
@@ -107,24 +122,40 @@ class Preparation:
     project = make_project(extract)
     folder = self._folder(f"features_{name}", "features", made_from)
     if not self.cache.complete(folder):
-      log.info("features: %s, PCA on %d images", name, self.images.shape[0])
       with self.stages(f"features {name}"):
-        pca = fit_pca(extract, extractor, self.images, self.config.features.dimensions, self.pixel_range)
-        np.savez(folder / "pca.npz", **pca._asdict())
-        np.save(folder / "pool.npy", pool_features(project, (extractor, pca), self.images, self.pixel_range))
+        pca = self._pca(folder, extract, extractor)
+        write_features(project, (extractor, pca), self.pool, self.pixel_range, folder / "pool.npy")
         self.cache.finish(folder, made_from)
-    pca = PCA(**{field: jnp.asarray(values) for field, values in np.load(folder / "pca.npz").items()})
+    pca = self._pca(folder, extract, extractor)
     return FeatureSet(project, (extractor, pca), self._index(folder / "pool.npy", name, made_from))
+
+  def _pca(self, folder: pathlib.Path, extract: Extract, extractor: Params) -> PCA:
+    """The principal components kept in `folder`, fitted there first; on a sample where the pool is large."""
+    path = folder / "pca.npz"
+    if not path.exists():
+      ids = sample_ids(len(self.pool), PCA_IMAGES)
+      sample = self.pool if len(ids) == len(self.pool) else SubsetPool(self.pool, ids)
+      log.info("features: %s, PCA on %d of %d images", folder.name, len(sample), len(self.pool))
+      sums, part = Partial(folder / "sums.npz"), path.with_name("pca.part.npz")
+      pca = fit_pca(extract, extractor, sample, self.config.features.dimensions, self.pixel_range, sums)
+      np.savez(part, **pca._asdict())
+      part.replace(path)
+      sums.remove()
+    with np.load(path) as values:
+      return PCA(**{field: jnp.asarray(values[field]) for field in PCA._fields})
 
   def _index(self, features: pathlib.Path, name: str, features_from: dict[str, Any]) -> Index:
     """The nearest-neighbour index over the pool's features."""
-    config = self.config.index
-    options = {} if config.name != "pynndescent" else {k: v for k, v in config.items() if k != "name"}
-    made_from = {"index": config.name, **options, "features": features_from}
+    index, pool = self.config.index.name, np.load(features, mmap_mode="r")
+    if index == AUTO:
+      index, why = choose(*pool.shape)
+      log.info("index: auto chose %s over %s features: %s", index, name, why)
+    options = {k: v for k, v in self.config.index.items() if k != "name"} if index == "pynndescent" else {}
+    made_from = {"index": index, **options, "features": features_from}
     folder = self._folder(f"index_{name}", "features", made_from)
     if not self.cache.complete(folder):
-      log.info("index: %s over %s features", config.name, name)
+      log.info("index: %s over %s features", index, name)
       with self.stages(f"index {name}"):
-        INDICES[config.name].build(np.load(features), **options).save(folder)
+        INDICES[index].build(pool, folder, **options)
         self.cache.finish(folder, made_from)
-    return INDICES[config.name].load(folder)
+    return INDICES[index].load(folder)

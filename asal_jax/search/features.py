@@ -1,15 +1,18 @@
 """Features in which samples are matched: an extractor, PCA to few dimensions, one pass over the pool."""
 
+import pathlib
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Float32, UInt8
+from jaxtyping import Array, Float, Float32
 from scipy.sparse.linalg import eigsh
 
-from asal_jax.pools.blocks import block_size, fold_blocks, map_blocks
-from asal_jax.types import Extract, Index, Params, PixelRange, decode
+from asal_jax.pools.blocks import block_rows, block_size, fold_blocks, map_blocks, walk
+from asal_jax.store.progress import Progress
+from asal_jax.store.rows import Partial, RowWriter
+from asal_jax.types import Extract, Index, Params, PixelRange, Pool, decode
 
 
 class PCA(NamedTuple):
@@ -35,31 +38,51 @@ def pixels(params: Params, images: Float[Array, "b h w c"]) -> Float[Array, "b d
   return images.reshape(images.shape[0], -1)
 
 
-def fit_pca(extract: Extract, params: Params, images: UInt8[Array, "n h w c"], k: int, pixel_range) -> PCA:
+def fit_pca(
+  extract: Extract,
+  params: Params,
+  pool: Pool,
+  k: int,
+  pixel_range: PixelRange,
+  partial: Partial | None = None,
+) -> PCA:
   """PCA of the features of all images, to `k` dimensions (fewer where the features are fewer).
 
-  The covariance is summed block by block, so the features of the pool never exist at once. Signs are fixed so
-  that the largest entry of each component is positive.
+  The covariance is summed block by block, so the features of the pool never exist at once; `partial` keeps the sums of
+  a pass that is interrupted. Signs are fixed so that the largest entry of each component is positive.
   """
 
+  def features(params, block):
+    return extract(params, decode(block, pixel_range))
+
   @jax.jit
-  def moments(params, images):
-    def features(block):
-      return extract(params, decode(block, pixel_range))
-
+  def centre(params, images):
     # Sums are taken about the mean of the first block: single precision suffices then.
-    shift = features(images[: block_size(images.shape[0])]).mean(axis=0)
+    return features(params, images).mean(axis=0)
 
+  @jax.jit
+  def finish(shift, sums):
+    mean = sums[0] / len(pool)
+    return shift + mean, sums[1] / len(pool) - jnp.outer(mean, mean)
+
+  @jax.jit
+  def moments(params, shift, sums, images, fresh):
     def add(sums, block, fresh):
-      x = (features(block) - shift[None]) * fresh[:, None]
+      x = (features(params, block) - shift[None]) * fresh[:, None]
       return sums[0] + x.sum(axis=0), sums[1] + x.T @ x
 
-    d = shift.shape[0]
-    first, second = fold_blocks(add, (jnp.zeros(d), jnp.zeros((d, d))), images)
-    mean = first / images.shape[0]
-    return shift + mean, second / images.shape[0] - jnp.outer(mean, mean)
+    return fold_blocks(add, sums, images, fresh)
 
-  mean, covariance = moments(params, images)
+  shift = centre(params, pool.block(0, block_size(len(pool))))
+  d = shift.shape[0]
+  sums, done = (jnp.zeros(d), jnp.zeros((d, d))), 0
+  if partial is not None and (found := partial.load()) is not None:
+    sums, done = (jnp.asarray(found["first"]), jnp.asarray(found["second"])), int(found["blocks"])
+  for i, block in enumerate(walk(pool, done), done):
+    sums = moments(params, shift, sums, block.images, block.fresh - block.start)
+    if partial is not None:
+      partial.save(lambda sums=sums, i=i: {"first": sums[0], "second": sums[1], "blocks": i + 1})
+  mean, covariance = finish(shift, sums)
   components = jnp.asarray(leading_eigenvectors(np.asarray(covariance), k))
   largest = jnp.argmax(jnp.abs(components), axis=0)
   signs = jnp.sign(components[largest, jnp.arange(components.shape[1])])
@@ -86,13 +109,28 @@ def make_project(extract: Extract) -> Extract:
   return project
 
 
-def pool_features(
-  project: Extract, params: Params, images: UInt8[Array, "n h w c"], pixel_range: PixelRange
-) -> Float32[np.ndarray, "n k"]:
-  """The features of every image, a block at a time."""
+def make_features(project: Extract, pixel_range: PixelRange):
+  """Jitted (params, images u8[n h w c]) -> f32[n k]: the features of every image, a block at a time."""
 
   @jax.jit
   def features(params, images):
     return map_blocks(lambda block: project(params, decode(block, pixel_range)), images)
 
-  return np.asarray(features(params, images))
+  return features
+
+
+def write_features(
+  project: Extract, params: Params, pool: Pool, pixel_range: PixelRange, path: pathlib.Path
+) -> None:
+  """Writes the features of a pool as a .npy file, f32[n k]; an interrupted pass goes on behind its last block."""
+  features = make_features(project, pixel_range)
+  k = jax.eval_shape(features, params, pool.block(0, 1)).shape[1]
+  with RowWriter(path, (len(pool), k), np.float32) as file, Progress(path.parent.name, len(pool)) as progress:
+    size = block_rows(pool)
+    done = file.rows // size
+    file.keep(done * size)
+    progress.update(file.rows)
+    for block in walk(pool, done):
+      rows = np.asarray(features(params, block.images))[block.fresh - block.start :]
+      file.append(rows)
+      progress.update(len(rows))

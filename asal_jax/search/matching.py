@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import numpy as np
-from jaxtyping import Bool, Float, Int32
+from jaxtyping import Float, Int32
 
 from asal_jax.errors import InputError
 from asal_jax.types import Index
@@ -15,7 +15,7 @@ FIRST = 64
 def match(
   index: Index,
   queries: Float[np.ndarray, "s b d"],
-  excluded: Bool[np.ndarray, "s n"],
+  excluded: Int32[np.ndarray, "s e"],
   k: int = 1,
   reorder: Callable[[Int32[np.ndarray, "s b w"]], Int32[np.ndarray, "s b w"]] = lambda near: near,
 ) -> Int32[np.ndarray, "s b"]:
@@ -26,7 +26,7 @@ def match(
 
   Raises InputError if fewer than b samples are left.
   """
-  b, left = queries.shape[1], int(np.min(np.sum(~excluded, axis=1)))
+  b, left = queries.shape[1], len(index) - excluded.shape[1]
   if left < b:
     raise InputError(
       f"query size: only {left} unlabelled samples left, {b} asked; ask fewer a cycle or run fewer cycles"

@@ -13,24 +13,30 @@ import jax
 
 
 class Stages:
-  """A recorder: `with stages("gan"): ...` appends a line to `path`; a stage inside a stage has a line of its own.
+  """A recorder: `with stages("gan"): ...` appends a line to `path`.
 
+  A stage inside a stage has a line of its own, and its seconds are not among the outer's: lines add up to a run.
   A line has `stage`, `seconds`, `host_peak_bytes` and `device_peak_bytes`. Peaks are those of the whole process
   since its start, so what a stage adds is the difference to the line before; the device's are None where it does not
   tell (CPU).
   """
 
   def __init__(self, path: pathlib.Path):
-    self.path = path
+    self.path, self.within = path, [0.0]
 
   @contextlib.contextmanager
   def __call__(self, name: str) -> Iterator[None]:
     """Times what is inside."""
     started = time.perf_counter()
-    yield
+    self.within.append(0.0)
+    try:
+      yield
+    finally:
+      inner, seconds = self.within.pop(), time.perf_counter() - started
+      self.within[-1] += seconds
     record = {
       "stage": name,
-      "seconds": time.perf_counter() - started,
+      "seconds": seconds - inner,
       "host_peak_bytes": host_peak_bytes(),
       "device_peak_bytes": device_peak_bytes(),
     }

@@ -1,5 +1,6 @@
 """What growth.py times: the points of its four panels."""
 
+import pathlib
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -12,10 +13,13 @@ from asal_jax.acquisition.strategy import Synthesis, asal, exhaustive, random_sa
 from asal_jax.acquisition.synthesis import make_synthesis
 from asal_jax.models.classifier import make_classifier, make_fit, make_scorer
 from asal_jax.models.gan import make_gan
+from asal_jax.pools.kinds import ArrayPool
 from asal_jax.rng import seed_keys
 from asal_jax.search.features import FeatureSet
 from asal_jax.search.index import INDICES
 from asal_jax.search.matching import match
+from asal_jax.store.rows import Partial
+from asal_jax.types import Pool
 from configs import cifar_ten, mnist_ten, mnist_two
 from experiments.speed.ours import CIFAR, MNIST, random_images
 
@@ -40,6 +44,9 @@ BATCH, DIMENSIONS = 10, 50
 LARGEST = {"pynndescent": 100_000}
 """The largest pool of an index whose building takes minutes beyond it."""
 
+NOTHING = Partial(pathlib.Path("nothing.npz"), seconds=float("inf"))
+"""No pass here is worth going on with."""
+
 SPECTRUM = np.float32(1 / np.sqrt(np.arange(1, DIMENSIONS + 1)))
 """Standard deviations of the synthetic features."""
 
@@ -52,11 +59,12 @@ class Fit:
     pixel_range = tuple(config.data.pixel_range)
     self.fit = make_fit(self.classifier, config.classifier, pixel_range)
     self.scorer = make_scorer(self.classifier, entropy, pixel_range)
-    self.images, self.classes, self.capacity = random_images(10_000, shape), classes, capacity
+    self.images, self.classes = random_images(capacity, shape), classes
 
   def __call__(self, keys, count: int):
-    ids = np.tile(np.arange(self.capacity, dtype=np.int32), (len(keys), 1))
-    return self.fit(keys, 0, self.images, ids, ids % self.classes, np.int32(count))
+    images = jnp.broadcast_to(self.images, (len(keys), *self.images.shape))
+    labels = np.tile(np.arange(len(self.images), dtype=np.int32) % self.classes, (len(keys), 1))
+    return self.fit(keys, 0, images, labels, np.int32(count))
 
 
 def waiting(function: Callable, *arguments) -> Timed:
@@ -101,12 +109,12 @@ class Asal:
     latents = make_synthesis(config.synthesis, self.gan, self.linear.classifier, entropy, BATCH)
     self.synthesis = Synthesis(self.gan.generate, self.generator, ascended=latents, random=latents)
 
-  def select(self, images, index, excluded) -> Timed:
+  def select(self, images: Pool, index, labelled) -> Timed:
     features = FeatureSet(self.project, self.projection, index)
-    return self.call(asal(images, self.linear.scorer, self.synthesis, features), excluded)
+    return self.call(asal(images, self.linear.scorer, self.synthesis, features), labelled)
 
-  def call(self, query, excluded) -> Timed:
-    return lambda: query(self.keys, 1, self.params, excluded)
+  def call(self, query, labelled) -> Timed:
+    return lambda: query(self.keys, 1, self.params, labelled)
 
 
 def labels() -> Points:
@@ -119,25 +127,25 @@ def labels() -> Points:
   for name, fit in fits.items():
     fit(key, 1)
     yield from ((name, count, waiting(fit, key, count)) for count in LABELS)
-  method, images = Asal(), random_images(pool)
+  method, images = Asal(), ArrayPool(random_images(pool))
   index = INDICES["exact"].build(synthetic_features(pool))
   for count in LABELS:
-    yield "select, ASAL exact", count, method.select(images, index, np.arange(pool)[None] < count)
+    yield "select, ASAL exact", count, method.select(images, index, np.arange(count, dtype=np.int32)[None])
 
 
 def pool() -> Points:
   """A selection of 10 for one seed with 100 labels, out of pools of this size."""
   method = Asal()
   for n in POOLS:
-    images, features = random_images(n), synthetic_features(n)
-    excluded = np.arange(n)[None] < 100
+    images, features = ArrayPool(random_images(n)), synthetic_features(n)
+    excluded = np.arange(100, dtype=np.int32)[None]
     for name, index in INDICES.items():
       if n <= LARGEST.get(name, n):
         built = index.build(features)
         yield f"ASAL, {name}", n, method.select(images, built, excluded)
     scorer = method.linear.scorer
-    yield "max entropy, linear", n, method.call(exhaustive(images, scorer, BATCH), excluded)
-    yield "random", n, method.call(random_sampling(BATCH), excluded)
+    yield "max entropy, linear", n, method.call(exhaustive(images, scorer, BATCH, NOTHING), excluded)
+    yield "random", n, method.call(random_sampling(n, BATCH), excluded)
     yield "sub-pool of 200", n, method.call(subpool(images, scorer, 200, BATCH), excluded)
 
 
@@ -156,10 +164,10 @@ def together_and_one_by_one(name: str, work: Callable, most: int) -> Points:
 def seeds() -> Points:
   """A cycle of this many seeds: linear with max entropy over 10,000 images, LeNet-5 and All-CNN training."""
   linear = Fit(mnist_two.get_config(), MNIST, 2, 500)
-  query = exhaustive(linear.images, linear.scorer, BATCH)
+  query = exhaustive(ArrayPool(random_images(10_000)), linear.scorer, BATCH, NOTHING)
 
   def cycle(keys):
-    return query(keys, 1, linear(keys, 500), np.zeros((len(keys), 10_000), bool))
+    return query(keys, 1, linear(keys, 500), np.zeros((len(keys), 0), np.int32))
 
   yield from together_and_one_by_one("linear, 500 labels", cycle, SEEDS[-1])
   lenet = Fit(mnist_ten.get_config(), MNIST, 10, 200)
@@ -176,7 +184,7 @@ def latents() -> Points:
   classifier, keys = make_classifier(config.classifier, MNIST, 2), seed_keys((0,))
   params = jax.vmap(classifier.init)(keys)
   project, projection = make_projection(gan, generator)
-  index, excluded = INDICES["exact"].build(synthetic_features(20_000)), np.zeros(20_000, bool)
+  index, excluded = INDICES["exact"].build(synthetic_features(20_000)), np.zeros(0, np.int32)
   embed = jax.jit(lambda params, z: project(params[1], gan.generate(params[0], z)))
   for count in LATENTS:
     ascend = make_synthesis(config.synthesis, gan, classifier, entropy, count)

@@ -18,12 +18,14 @@ from asal_jax.labelling.oracle import start_set
 from asal_jax.models.autoencoder import make_autoencoder
 from asal_jax.models.classifier import make_classifier, make_fit, make_scorer
 from asal_jax.models.gan import make_gan
-from asal_jax.models.train import make_chunk
+from asal_jax.models.train import make_chunk, make_draw
+from asal_jax.pools.kinds import ArrayPool
 from asal_jax.rng import seed_keys
 from asal_jax.running.comparison import Comparison
-from asal_jax.search.index import ExactIndex
+from asal_jax.search.exact import ExactIndex
 from asal_jax.store.checkpoint import committed
 from asal_jax.store.journal import Journal
+from asal_jax.store.rows import Partial
 from asal_jax.types import Data, Splits
 from configs import celeba_hat, cifar_ten, mnist_ten, mnist_two
 from experiments.speed.rows import ROWS
@@ -40,11 +42,12 @@ def random_images(n: int, shape: tuple[int, int, int] = MNIST) -> jax.Array:
 
 def training(maker, row: str, shape: tuple[int, int, int] = MNIST) -> Timed:
   """The row's iterations of a maker's step in one chunk, as train.py runs them."""
-  images, key, chunk = random_images(10_000, shape), jax.random.key(0), make_chunk(maker.step)
-  state = committed(jax.jit(maker.init)(key))
+  pool, key, chunk = ArrayPool(random_images(10_000, shape)), jax.random.key(0), make_chunk(maker.step)
+  state, draw = committed(jax.jit(maker.init)(key)), make_draw(maker.batch_ids, len(pool))
 
   def run() -> None:
     nonlocal state
+    images = pool.read(np.asarray(draw(key, np.int32(0))))
     state, metrics = chunk(state, key, np.int32(0), np.int32(ROWS[row].units), images)
     jax.block_until_ready(metrics)
 
@@ -86,9 +89,9 @@ def classifier_step(row: str, configs, shape: tuple[int, int, int], classes: int
     config.classifier.epochs, labels = 1, ROWS[row].units * config.classifier.batch_size
     classifier = make_classifier(config.classifier, shape, classes)
     fit = make_fit(classifier, config.classifier, tuple(config.data.pixel_range))
-    images, keys = random_images(10_000, shape), seed_keys((0,))
-    ids = np.arange(labels, dtype=np.int32)[None]
-    return lambda: jax.block_until_ready(fit(keys, 0, images, ids, ids % classes, np.int32(labels)))
+    images, keys = random_images(labels, shape)[None], seed_keys((0,))
+    known = np.arange(labels, dtype=np.int32)[None] % classes
+    return lambda: jax.block_until_ready(fit(keys, 0, images, known, np.int32(labels)))
 
   return make
 
@@ -97,7 +100,7 @@ def score_pool_lenet() -> Timed:
   classifier = make_classifier(mnist_ten.get_config().classifier, MNIST, 10)
   params, images = jax.vmap(classifier.init)(seed_keys((0,))), random_images(50_000)
   scorer = make_scorer(classifier, entropy, RANGE)
-  return lambda: jax.block_until_ready(scorer.pool(params, images))
+  return lambda: jax.block_until_ready(scorer.block(params, images))
 
 
 def synthesis_mnist_16() -> Timed:
@@ -115,10 +118,10 @@ def max_entropy_mnist_two() -> Timed:
   pool, test = (Data(arrays[f"{part}_images"], arrays[f"{part}_labels"]) for part in ("pool", "test"))
   classifier = make_classifier(config.classifier, MNIST, 2)
   scorers = {name: make_scorer(classifier, score, RANGE) for name, score in SCORES.items()}
-  world = World(jnp.asarray(pool.images), scorers, None, {})
-
+  pool = Data(ArrayPool(pool.images), pool.labels)
   with tempfile.TemporaryDirectory() as folder:
     # Kept for all calls, with a new journal each: its learner is compiled once.
+    world = World(pool.images, scorers, None, {}, lambda name: Partial(pathlib.Path(folder) / name))
     comparison = Comparison(
       config, Splits(pool, test, ("5", "7")), classifier, world, no_judge, pathlib.Path(folder)
     )
@@ -162,7 +165,7 @@ def exact_search(n: int) -> Callable[[], Timed]:
   def make() -> Timed:
     rng = np.random.default_rng(0)
     index = ExactIndex.build(rng.standard_normal((n, 50), np.float32))
-    queries, excluded = rng.standard_normal((10, 50), np.float32), np.zeros(n, bool)
+    queries, excluded = rng.standard_normal((10, 50), np.float32), np.zeros(0, np.int32)
     return lambda: index.search(queries, 10, excluded)
 
   return make

@@ -1,0 +1,106 @@
+"""Pools by where their images lie: on the device, in a memory-mapped file, or in rows of another pool."""
+
+import hashlib
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Int, UInt8
+
+from asal_jax.errors import InputError
+from asal_jax.store.checkpoint import fingerprint
+from asal_jax.types import Pool
+
+
+def check_ids(ids: Int[np.ndarray, "*batch"], size: int) -> None:
+  """InputError unless all ids are of a pool of `size`."""
+  if ids.size and (ids.min() < 0 or ids.max() >= size):
+    wrong = ids.min() if ids.min() < 0 else ids.max()
+    raise InputError(f"pool: found id {wrong}; allowed are 0 to {size - 1}")
+
+
+class ArrayPool:
+  """Images uint8 [n, h, w, c] that fit the device, and stay there."""
+
+  def __init__(self, images: UInt8[Any, "n h w c"]):
+    self.resident, self.image_shape = jnp.asarray(images), tuple(images.shape[1:])
+
+  def __len__(self) -> int:
+    return self.resident.shape[0]
+
+  def fingerprint(self) -> str:
+    """A hash of all images."""
+    return fingerprint(np.asarray(self.resident))
+
+  def read(self, ids: Int[np.ndarray, "*batch"]) -> UInt8[Array, "*batch h w c"]:
+    """The images of `ids`, on the device."""
+    ids = np.asarray(ids, np.int32)
+    check_ids(ids, len(self))
+    return self.resident[ids]
+
+  def block(self, start: int, stop: int) -> UInt8[Array, "m h w c"]:
+    """The images of ids start..stop-1, on the device."""
+    return self.resident[start:stop]
+
+
+class MappedPool:
+  """A memory map uint8 [n, h, w, c] of a .npy file, of which only what is read is in memory.
+
+  `made_from` says what the file holds where that is known: the fingerprint is then of it, else of all bytes and the
+  same as an `ArrayPool`'s.
+  """
+
+  resident = None
+
+  def __init__(self, images: UInt8[np.ndarray, "n h w c"], made_from: str = ""):
+    self.images, self.made_from, self.image_shape = images, made_from, tuple(images.shape[1:])
+
+  def __len__(self) -> int:
+    return self.images.shape[0]
+
+  def fingerprint(self) -> str:
+    """A hash of what the file was made from, or of all images."""
+    if not self.made_from:
+      return fingerprint(self.images)
+    return hashlib.blake2b(self.made_from.encode(), digest_size=8).hexdigest()
+
+  def read(self, ids: Int[np.ndarray, "*batch"]) -> UInt8[np.ndarray, "*batch h w c"]:
+    """The images of `ids`, read in the order in which they lie."""
+    ids = np.asarray(ids, np.int32)
+    check_ids(ids, len(self))
+    images = np.empty((ids.size, *self.image_shape), np.uint8)
+    order = np.argsort(ids, axis=None, kind="stable")
+    images[order] = self.images[ids.reshape(-1)[order]]
+    return images.reshape(*ids.shape, *self.image_shape)
+
+  def block(self, start: int, stop: int) -> UInt8[np.ndarray, "m h w c"]:
+    """The images of ids start..stop-1."""
+    return np.array(self.images[start:stop])
+
+
+class SubsetPool:
+  """The rows i32[m] of another pool, in that order."""
+
+  resident = None
+
+  def __init__(self, base: Pool, rows: Int[np.ndarray, " m"]):
+    self.base, self.rows, self.image_shape = base, np.asarray(rows, np.int32), base.image_shape
+
+  def __len__(self) -> int:
+    return len(self.rows)
+
+  def fingerprint(self) -> str:
+    """A hash of the other pool's and of the rows."""
+    digest = hashlib.blake2b(self.base.fingerprint().encode(), digest_size=8)
+    digest.update(np.ascontiguousarray(self.rows).data)
+    return digest.hexdigest()
+
+  def read(self, ids: Int[np.ndarray, "*batch"]) -> UInt8[Any, "*batch h w c"]:
+    """The images of `ids`, where the other pool's are."""
+    ids = np.asarray(ids, np.int32)
+    check_ids(ids, len(self))
+    return self.base.read(self.rows[ids])
+
+  def block(self, start: int, stop: int) -> UInt8[Any, "m h w c"]:
+    """The images of ids start..stop-1, where the other pool's are."""
+    return self.base.read(self.rows[start:stop])

@@ -1,0 +1,191 @@
+"""Approximate nearest neighbours by pynndescent's graphs: a shard a million rows, mapped from disk."""
+
+import dataclasses
+import functools
+import pathlib
+import pickle
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float32
+
+from asal_jax.errors import InputError
+from asal_jax.search.checks import (
+  Found,
+  checked,
+  keep_features,
+  kept_features,
+  matrix,
+  merged,
+  over_ask,
+  padded,
+  parts,
+)
+from asal_jax.search.exact import ExactIndex
+from asal_jax.store.progress import Progress
+
+SHARD = 1_000_000
+"""Rows of one graph: of 50 features its building takes 1.6 GB; the int32 edges of one end near 48 million rows."""
+
+SMALL, LEAVES = 100_000, 16
+"""A search enters the graphs of a pool of more than SMALL rows at LEAVES leaves of their trees: with one, clusters far
+from it are never reached (recall@1 0.85 of a million clustered rows, 1.00 with 16)."""
+
+ALIGNED = 64
+"""Bytes that a mapped array starts at a multiple of."""
+
+
+def dump(thing: Any, path: pathlib.Path) -> None:
+  """Pickles `thing` to `path`, its arrays into `path`.arrays beside it, from where `load_mapped` maps them."""
+  arrays: list[pickle.PickleBuffer] = []
+  head = pickle.dumps(thing, protocol=5, buffer_callback=arrays.append)
+  bounds, end = [], 0
+  with path.with_suffix(".arrays").open("wb") as file:
+    for array in arrays:
+      with array.raw() as raw:
+        end += file.write(b"\0" * (-end % ALIGNED))
+        bounds.append((end, end + raw.nbytes))
+        end += file.write(raw)
+  part = path.with_name(path.name + ".part")
+  part.write_bytes(pickle.dumps((head, bounds)))
+  # Last: a shard whose head is there is whole.
+  part.replace(path)
+
+
+def load_mapped(path: pathlib.Path) -> Any:
+  """What `dump` kept, its arrays read from disk where they are touched: load only what you trust."""
+  head, bounds = pickle.loads(path.read_bytes())
+  # Private: Numba's compiled code is for arrays that can be written.
+  arrays = np.memmap(path.with_suffix(".arrays"), mode="c") if bounds else np.zeros(0, np.uint8)
+  return pickle.loads(head, buffers=[arrays[start:stop] for start, stop in bounds])
+
+
+def shard_path(folder: pathlib.Path, i: int) -> pathlib.Path:
+  """Where shard i is kept."""
+  return folder / f"shard_{i:04d}.pickle"
+
+
+def kept_graph(path: pathlib.Path, make: Callable[[], Any]) -> Any:
+  """The graph that `path` holds, or what `make` makes, kept there; mapped at once, so that only one is in memory."""
+  if not path.exists():
+    dump(make(), path)
+  return load_mapped(path)
+
+
+def make_graph(features: Float32[np.ndarray, "n d"], n_neighbors: int, seed: int, leaves: int) -> Any:
+  """pynndescent's NNDescent of the rows, ready for search; None for at most 2 n_neighbors rows."""
+  if len(features) <= 2 * n_neighbors:
+    return None
+  import pynndescent
+
+  with warnings.catch_warnings():
+    # Duplicates can leave a row of the graph short; `search` copes.
+    warnings.filterwarnings("ignore", "Failed to correctly find n_neighbors", UserWarning)
+    graph = pynndescent.NNDescent(
+      np.ascontiguousarray(features), n_neighbors=n_neighbors, random_state=seed, compressed=True,
+      search_tree_leaf_budget=leaves,
+    )  # fmt: skip
+    graph.prepare()
+  return graph
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Shard:
+  """The graph of the rows `features` f32[n d], whose first is row `start` of the whole."""
+
+  start: int
+  features: Float32[np.ndarray, "n d"]
+  graph: Any
+
+  @functools.cached_property
+  def exact(self) -> ExactIndex:
+    """What is searched where the graph cannot give k neighbours that are not excluded."""
+    return ExactIndex.build(self.features)
+
+  def search(self, queries: np.ndarray, k: int, excluded: np.ndarray, epsilon: float) -> Found:
+    """The k nearest of this shard, by the ids of the whole; `excluded` are ids of the whole, sorted."""
+    m, n = len(queries), len(self.features)
+    low, high = np.searchsorted(excluded, (self.start, self.start + n))
+    hidden = excluded[low:high] - np.int32(self.start)
+    found = min(k, n - len(hidden))
+
+    def ask(asked: int) -> Found:
+      ids, distances = self.graph.query(queries, k=asked, epsilon=epsilon)
+      return distances, ids
+
+    answer = None
+    if m and found and self.graph is not None:
+      answer = over_ask(ask, found, hidden, n, n // 2)
+    if m and found and answer is None:
+      answer = self.exact.search(queries, k, hidden)
+    distances, ids = padded(m, k, answer)
+    return distances, np.where(ids < 0, -1, ids + self.start).astype(np.int32)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class PyNNDescentIndex:
+  """pynndescent: approximate neighbours from graphs, for pools too large for exact search.
+
+  A graph a shard of SHARD rows, all searched and their answers merged. A shard of at most 2 n_neighbors rows has no
+  graph and is searched exactly; so is any whenever its graph cannot give k neighbours that are not excluded. Numba
+  compiles for about 25 s at the first build of a process, and 45 s more once after installation (kept in its disk
+  cache); `load` and `search` compile nothing after that.
+  Source: Dong, Moses and Li, WWW 2011; https://pynndescent.readthedocs.io.
+  """
+
+  features: Float32[np.ndarray, "n d"]
+  shards: list[Shard]
+  epsilon: float
+
+  @classmethod
+  def build(
+    cls,
+    features: np.ndarray,
+    folder: pathlib.Path | None = None,
+    n_neighbors: int = 30,
+    epsilon: float = 0.3,
+    seed: int = 0,
+    **_: Any,
+  ) -> "PyNNDescentIndex":
+    """Build the graphs of `features` f32[n d], ready for search; those that `folder` holds are not built again.
+
+    `n_neighbors` is the degree of the graphs; `epsilon` >= 0 trades seconds for recall in every search (0.1 to
+    0.3). A graph is a function of features, seed and the number of threads that build it.
+    """
+    features = matrix("features", features)
+    if n_neighbors < 1 or not epsilon >= 0:
+      raise InputError(
+        f"index: n_neighbors is {n_neighbors}, epsilon {epsilon}; allowed: n_neighbors >= 1, epsilon >= 0"
+      )
+    leaves, rows, shards = LEAVES if len(features) > SMALL else 1, list(parts(len(features), SHARD)), []
+    with Progress("pynndescent", len(rows), unit="shard") as progress:
+      for i, part in enumerate(rows):
+        make = functools.partial(make_graph, features[part], n_neighbors, seed + i, leaves)
+        graph = make() if folder is None else kept_graph(shard_path(folder, i), make)
+        shards.append(Shard(part.start, features[part], graph))
+        progress.update(1)
+    if folder is not None:
+      keep_features(features, folder)
+      np.save(folder / "epsilon.npy", epsilon)
+    return cls(features, shards, epsilon)
+
+  @classmethod
+  def load(cls, folder: pathlib.Path) -> "PyNNDescentIndex":
+    """Map what `build` kept in `folder`: load only what you trust."""
+    features = kept_features(folder)
+    shards = [
+      Shard(part.start, features[part], load_mapped(shard_path(folder, i)))
+      for i, part in enumerate(parts(len(features), SHARD))
+    ]
+    return cls(features, shards, float(np.load(folder / "epsilon.npy")))
+
+  def __len__(self) -> int:
+    return len(self.features)
+
+  def search(self, queries: np.ndarray, k: int, excluded: np.ndarray) -> Found:
+    """See `types.Index.search`: queries f32[m d], excluded i32[e] -> f32[m k], i32[m k]; else InputError."""
+    queries, excluded = checked(queries, k, excluded, *self.features.shape)
+    found = [shard.search(queries, k, excluded, self.epsilon) for shard in self.shards]
+    return merged(found, k)

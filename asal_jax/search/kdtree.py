@@ -1,0 +1,46 @@
+"""scipy's k-d tree over features: the index of the paper."""
+
+import dataclasses
+import pathlib
+import pickle
+from typing import Any
+
+import numpy as np
+
+from asal_jax.search.checks import Found, checked, matrix, over_ask, padded
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class KDTreeIndex:
+  """scipy's k-d tree (KDTree is cKDTree), the paper's own setting; it computes in float64 and keeps such a copy."""
+
+  tree: Any
+
+  @classmethod
+  def build(cls, features: np.ndarray, folder: pathlib.Path | None = None, **_: Any) -> "KDTreeIndex":
+    """Build the tree of `features` f32[n d]; it has no options, those of other indices are ignored."""
+    from scipy.spatial import KDTree
+
+    tree = KDTree(matrix("features", features))
+    if folder is not None:
+      (folder / "kdtree.pickle").write_bytes(pickle.dumps(tree))
+    return cls(tree)
+
+  @classmethod
+  def load(cls, folder: pathlib.Path) -> "KDTreeIndex":
+    """Unpickle the tree in `folder`: load only what you trust."""
+    return cls(pickle.loads((folder / "kdtree.pickle").read_bytes()))
+
+  def __len__(self) -> int:
+    return self.tree.n
+
+  def search(self, queries: np.ndarray, k: int, excluded: np.ndarray) -> Found:
+    """See `types.Index.search`: queries f32[m d], excluded i32[e] -> f32[m k], i32[m k]; else InputError."""
+    queries, excluded = checked(queries, k, excluded, self.tree.n, self.tree.m)
+    m, found = len(queries), min(k, len(self) - len(excluded))
+
+    def ask(asked: int) -> Found:
+      distances, ids = self.tree.query(queries, k=asked)
+      return distances.reshape(m, asked).astype(np.float32), ids.reshape(m, asked).astype(np.int32)
+
+    return padded(m, k, over_ask(ask, found, excluded, len(self), len(self)) if m and found else None)

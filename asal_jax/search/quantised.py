@@ -1,0 +1,128 @@
+"""Nearest neighbours by features of eight bits, and exact distances to the candidates: a quarter of the memory."""
+
+import dataclasses
+import functools
+import pathlib
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float32, Int8, Int32
+
+from asal_jax.pools.blocks import ahead
+from asal_jax.search.checks import (
+  Found,
+  checked,
+  keep_features,
+  kept_features,
+  matrix,
+  merged,
+  padded,
+  parts,
+)
+from asal_jax.search.exact import BLOCK, GROUP, PART, best_groups, hide, within
+from asal_jax.store.rows import RowWriter
+
+SPARE = 32
+"""Groups of candidates kept beyond k, so that rounding to eight bits loses hardly a neighbour."""
+
+_groups = functools.partial(jax.jit, static_argnames="count")(best_groups)
+
+
+class Codes(NamedTuple):
+  """Rows from `start` on as codes, on one device, padded to whole blocks; norms of what they stand for, inf there."""
+
+  start: int
+  codes: Int8[Array, "p d"]
+  norms: Float32[Array, " p"]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Int8Index:
+  """Every distance by codes of one byte, then true distances to all rows of the best k + SPARE groups of GROUP rows.
+
+  Codes i8[n d] are the features about `center` f32[d] in steps of `scale` f32[d], a 127th of the largest of each
+  dimension. They lie on all devices of the process in turn, the features stay where they are: of a memory map each
+  query reads some hundred kilobytes.
+  """
+
+  features: Float32[np.ndarray, "n d"]
+  codes: Int8[np.ndarray, "n d"]
+  center: Float32[np.ndarray, " d"]
+  scale: Float32[np.ndarray, " d"]
+
+  @classmethod
+  def build(cls, features: np.ndarray, folder: pathlib.Path | None = None, **_: Any) -> "Int8Index":
+    """Codes of `features` f32[n d]; it has no options, those of other indices are ignored."""
+    features = matrix("features", features)
+    center = np.asarray(features.mean(axis=0, dtype=np.float64).astype(np.float32))
+    rows = list(parts(len(features)))
+    most = np.max([np.abs(features[part] - center[None]).max(axis=0) for part in rows], axis=0)
+    scale = np.maximum(most / np.float32(127), np.finfo(np.float32).tiny)
+
+    def encode(part: slice) -> np.ndarray:
+      return np.round((features[part] - center[None]) / scale[None]).astype(np.int8)
+
+    if folder is None:
+      return cls(features, np.concatenate([encode(part) for part in rows]), center, scale)
+    with RowWriter(folder / "codes.npy", features.shape, np.int8) as file:
+      file.keep(0)
+      for part in rows:
+        file.append(encode(part))
+    keep_features(features, folder)
+    np.save(folder / "center.npy", center)
+    np.save(folder / "scale.npy", scale)
+    return cls.load(folder)
+
+  @classmethod
+  def load(cls, folder: pathlib.Path) -> "Int8Index":
+    """Read what `build` kept in `folder`."""
+    codes = np.load(folder / "codes.npy", mmap_mode="r")
+    return cls(kept_features(folder), codes, np.load(folder / "center.npy"), np.load(folder / "scale.npy"))
+
+  def __len__(self) -> int:
+    return len(self.features)
+
+  @functools.cached_property
+  def resident(self) -> list[Codes]:
+    """The codes on the devices."""
+    rows, devices = list(parts(len(self), PART)), jax.local_devices()
+
+    def make(i: int) -> Codes:
+      codes = self.codes[rows[i]]
+      n, whole = len(codes), BLOCK if len(codes) > BLOCK else GROUP
+      codes = jax.device_put(np.pad(codes, ((0, -n % whole), (0, 0))), devices[i % len(devices)])
+      norms = jnp.sum((codes.astype(jnp.float32) * self.scale[None]) ** 2, axis=1)
+      return Codes(rows[i].start, codes, hide(norms, jnp.arange(n, len(norms), dtype=jnp.int32)))
+
+    return list(ahead(make, len(rows)))
+
+  def search(self, queries: np.ndarray, k: int, excluded: np.ndarray) -> Found:
+    """See `types.Index.search`: queries f32[m d], excluded i32[e] -> f32[m k], i32[m k]; else InputError."""
+    queries, excluded = checked(queries, k, excluded, *self.features.shape)
+    if len(queries) == 0:
+      return padded(0, k, None)
+    # The scale of the codes goes into the queries, so that the product of both is one of numbers.
+    scaled = (queries - self.center[None]) * self.scale[None]
+    groups = [
+      (part.start, _groups(part.codes, hide(part.norms, within(excluded, part.start, len(part.norms))), scaled,
+                           count=k + SPARE))
+      for part in self.resident
+    ]  # fmt: skip
+    candidates = [start + np.asarray(found) * GROUP for start, found in groups]
+    rows = np.concatenate(candidates, axis=1)[..., None] + np.arange(GROUP)
+    found = [
+      self._measure(query, ids.reshape(-1), k, excluded) for query, ids in zip(queries, rows, strict=True)
+    ]
+    return np.stack([distances for distances, _ in found]), np.stack([ids for _, ids in found])
+
+  def _measure(
+    self, query: np.ndarray, ids: np.ndarray, k: int, excluded: Int32[np.ndarray, " e"]
+  ) -> tuple[Float32[np.ndarray, " k"], Int32[np.ndarray, " k"]]:
+    """The k nearest of a query's candidates."""
+    ids = np.setdiff1d(ids[ids < len(self)], excluded).astype(np.int32)
+    distances = np.sqrt(np.sum((self.features[ids] - query[None]) ** 2, axis=1))
+    distances, ids = merged([(distances[None], ids[None]), (distances[None, :0], ids[None, :0])], k)
+    distances, ids = padded(1, k, (distances, ids))
+    return distances[0], ids[0]
