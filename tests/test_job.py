@@ -75,7 +75,9 @@ def test_every_stage_has_a_line_of_what_it_cost(result):
   lines = read_lines(result.workdir / "stages.jsonl")
   made = [f"{what} {name}" for name in ("pixels", "autoencoder", "critic") for what in ("features", "index")]
   made.insert(made.index("features autoencoder"), "autoencoder")
-  assert [line["stage"] for line in lines] == ["data", "gan", *made, *tiny.STRATEGIES, "report"]
+  # The judge and the looks that the GAN is given while it trains have lines of their own.
+  looks = ["judge", *["look"] * 2]
+  assert [line["stage"] for line in lines] == ["data", *looks, "gan", *made, *tiny.STRATEGIES, "report"]
   assert all(line["seconds"] > 0 for line in lines)
   cycles = [r for r in result.records if r["strategy"] == "asal_critic"]
   # Seconds in the journal are a seed's.

@@ -79,7 +79,7 @@ def test_it_is_made_once_for_its_settings_images_and_labels(tmp_path, monkeypatc
   data = splits(3)
   first = judged(data, tmp_path)
 
-  def refuse(*_):
+  def refuse(*_, **__):
     raise AssertionError("trained")
 
   monkeypatch.setattr(judge, "make_fit", refuse)
@@ -101,7 +101,7 @@ def test_it_is_made_once_for_its_settings_images_and_labels(tmp_path, monkeypatc
 
 
 def test_a_judge_whose_maker_was_killed_is_made_again(tmp_path, monkeypatch):
-  monkeypatch.setattr(judge, "make_fit", lambda *_: 1 / 0)
+  monkeypatch.setattr(judge, "make_fit", lambda *_, **__: 1 / 0)
   with pytest.raises(ZeroDivisionError):
     judged(splits(2), tmp_path)
   monkeypatch.undo()

@@ -98,14 +98,16 @@ def padded(m: int, k: int, found: tuple[Any, Any] | None) -> Found:
   return distances, ids
 
 
-def merged(found: list[Found], k: int) -> Found:
-  """The k nearest of what several parts found, ties by id."""
-  if len(found) == 1:
-    return found[0][0][:, :k], found[0][1][:, :k]
-  distances = np.concatenate([distances for distances, _ in found], axis=1)
-  ids = np.concatenate([ids for _, ids in found], axis=1)
+def nearest(distances: Float32[np.ndarray, "m c"], ids: Int32[np.ndarray, "m c"], k: int) -> Found:
+  """The k nearest candidates of each row, ties by id; all where they are fewer."""
   order = np.lexsort((ids, distances), axis=1)[:, :k]
   return np.take_along_axis(distances, order, axis=1), np.take_along_axis(ids, order, axis=1)
+
+
+def merged(found: list[tuple[np.ndarray, np.ndarray]], k: int) -> Found:
+  """The k nearest of what several parts found, in rows of any length, ties by id."""
+  distances, ids = (np.concatenate(each, axis=1) for each in zip(*found, strict=True))
+  return nearest(distances, ids, k)
 
 
 def keep_features(features: Float32[np.ndarray, "n d"], folder: pathlib.Path) -> None:

@@ -17,7 +17,7 @@ from asal_jax.search.checks import (
   keep_features,
   kept_features,
   matrix,
-  merged,
+  nearest,
   padded,
   parts,
 )
@@ -123,6 +123,5 @@ class Int8Index:
     """The k nearest of a query's candidates."""
     ids = np.setdiff1d(ids[ids < len(self)], excluded).astype(np.int32)
     distances = np.sqrt(np.sum((self.features[ids] - query[None]) ** 2, axis=1))
-    distances, ids = merged([(distances[None], ids[None]), (distances[None, :0], ids[None, :0])], k)
-    distances, ids = padded(1, k, (distances, ids))
+    distances, ids = padded(1, k, nearest(distances[None], ids[None], k))
     return distances[0], ids[0]

@@ -20,7 +20,7 @@ from experiments.selection_time.costs import (
 )
 from experiments.selection_time.parts import PARTS
 from experiments.selection_time.setting import SIZES
-from experiments.speed.figures import frame, machine
+from experiments.speed.figures import frame, machine, short
 from experiments.speed.growth import power
 from experiments.speed.records import newest
 
@@ -77,10 +77,6 @@ def logarithmic(axes, ns: list[int]) -> None:
   axes.set_xticks(ns, [short(n) for n in ns])
   axes.xaxis.set_minor_formatter(NullFormatter())
   axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-
-
-def short(n: float) -> str:
-  return f"{n / 1e6:g}M" if n >= 1e6 else f"{n / 1e3:g}k"
 
 
 def draw_selection(records: list[dict], path: pathlib.Path) -> None:

@@ -6,9 +6,7 @@ The same command goes on where it was stopped; what the results hold is not done
 """
 
 import pathlib
-import statistics
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import jax
 import jax.numpy as jnp
@@ -23,83 +21,21 @@ from asal_jax.pools.jitter import JitteredPool
 from asal_jax.pools.kinds import ArrayPool
 from asal_jax.rng import seed_keys
 from asal_jax.running.comparison import make_world
-from asal_jax.running.prepare import Preparation
 from asal_jax.store.rows import Partial
-from asal_jax.store.space import check_disk, check_memory
-from asal_jax.store.stages import Stages
 from configs import celeba_hat
-from experiments.selection_time.meter import Meter
+from experiments.selection_time.bench import Bench, Select, gan, preparation
 from experiments.selection_time.parts import Stopwatch, timed_world
 from experiments.selection_time.setting import SIZES, load, make_config, make_start
-from experiments.speed.records import append, newest, surroundings, tell
 
 FOLDER = pathlib.Path(__file__).parent
 INDICES = {"exact": 16_000_000, "pynndescent": 16_000_000, "kdtree": 1_000_000}
 """The indices and the largest pool of each: in 50 dimensions a k-d tree visits most of its leaves."""
 
-CALLS, LONGEST = 5, 30.0
-"""A point is the median of CALLS selections, or of as many as began within LONGEST seconds."""
-
 CELEBA_SIZES = (1_000, 2_000, 4_000, 8_000)
-DISK_BYTES, MEMORY_BYTES, BASE_BYTES = 1_600, 420, 3 * 2**30
-"""Needed a sample of the largest pool (features and all indices; exact search and one shard), and besides."""
 
 WORKDIR = flags.DEFINE_string("workdir", "runs/scale", "GAN, features and indices; may be removed afterwards")
 MOST = flags.DEFINE_integer("most", SIZES[-1], "the largest pool")
 TO = flags.DEFINE_string("to", str(FOLDER / "results.jsonl"), "the results, a JSON line a point")
-
-Select = Callable[[], tuple[float, dict[str, float]]]
-
-
-class Bench:
-  """The work of one workdir: things made once with their seconds, and selections timed with them."""
-
-  def __init__(self, workdir: pathlib.Path, results: pathlib.Path):
-    self.workdir, self.cache, self.results = workdir, workdir / "cache", results
-    self.stages, self.meter = Stages(workdir / "stages.jsonl"), Meter(workdir / "meter.json")
-    self.about = surroundings()
-    self.known = {(r["kind"], r["what"], r["n"]) for r in newest(results, "kind", "what", "n")}
-
-  def done(self, kind: str, what: str, n: int) -> bool:
-    return (kind, what, n) in self.known
-
-  def record(self, kind: str, what: str, n: int, **values) -> None:
-    tell(f"{kind}: {what}, {n:,}: {values['seconds']:.4g} s")
-    append(self.results, {"kind": kind, "what": what, "n": n, **values} | self.about)
-    self.known.add((kind, what, n))
-
-  def made(self, what: str, n: int, make: Callable[[], object]) -> object:
-    """What `make` makes, its seconds over all goes recorded where it is made here."""
-    with self.meter(f"{what} {n}"):
-      thing = make()
-    if not self.done("preparation", what, n):
-      self.record("preparation", what, n, seconds=self.meter.seconds[f"{what} {n}"])
-    return thing
-
-  def timed(self, what: str, n: int, select: Select) -> None:
-    """Records the median selection and its parts; the first, which compiles and reads the index in, is apart."""
-    if self.done("selection", what, n):
-      return
-    started = time.perf_counter()
-    select()
-    first, calls = time.perf_counter() - started, []
-    while len(calls) < CALLS and sum(seconds for seconds, _ in calls) < LONGEST:
-      calls.append(select())
-    seconds = statistics.median(total for total, _ in calls)
-    parts = {name: statistics.median(parts[name] for _, parts in calls) for name in calls[0][1]}
-    self.record("selection", what, n, seconds=seconds, first=first, parts=parts, calls=len(calls))
-
-
-def preparation(bench: Bench, config, pool) -> Preparation:
-  makes = frozenset({"gan", "features"})
-  return Preparation(config, pool, bench.cache, makes, bench.stages, lambda *_: None)
-
-
-def gan(bench: Bench):
-  """The GAN of all pools, trained on the smallest: its iterations do not depend on the pool's size."""
-  config = make_config(SIZES[0])
-  pool = load(config, bench.cache).pool.images
-  return bench.made("gan", SIZES[0], lambda: preparation(bench, config, pool).gan)
 
 
 def selections(bench: Bench, n: int, trained) -> Iterator[tuple[str, Select]]:
@@ -152,11 +88,7 @@ def celeba(bench: Bench) -> None:
 
 
 def main(_: list[str]) -> None:
-  workdir = pathlib.Path(WORKDIR.value)
-  check_disk("selection time", workdir, DISK_BYTES * MOST.value + BASE_BYTES)
-  check_memory("selection time", MEMORY_BYTES * MOST.value + BASE_BYTES)
-  workdir.mkdir(parents=True, exist_ok=True)
-  bench = Bench(workdir, pathlib.Path(TO.value))
+  bench = Bench(pathlib.Path(WORKDIR.value), pathlib.Path(TO.value), MOST.value)
   celeba(bench)
   trained = gan(bench)
   for n in SIZES:

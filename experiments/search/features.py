@@ -1,0 +1,74 @@
+"""What is searched: critic features of real images, and clustered normal ones, with queries of their kind."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jaxtyping import Float32
+
+from asal_jax.search.checks import parts
+from asal_jax.search.index import INDICES
+from asal_jax.store.checkpoint import Cache
+from asal_jax.store.rows import RowWriter
+from asal_jax.types import Index
+from experiments.selection_time.bench import Bench, preparation
+from experiments.selection_time.setting import load, make_config
+from experiments.speed.growing import DIMENSIONS, SPECTRUM
+
+QUERIES = 200
+CLUSTERS, WITHIN = 10_000, 0.1
+"""Clusters, and the deviation inside one as a share of that between their centres."""
+
+
+class Searched(NamedTuple):
+  """Queries f32[QUERIES d], and the index called `name` over the features, from the cache or put there."""
+
+  queries: Float32[np.ndarray, "q d"]
+  index: Callable[[str], Index]
+
+
+def real(bench: Bench, n: int, trained: Any) -> Searched:
+  """Critic features of n jittered MNIST images; queries are samples of the GAN, as in the method."""
+  pool = load(make_config(n), bench.cache).pool.images
+
+  def features(index: str):
+    ready = preparation(bench, make_config(n, index), pool)
+    ready.gan = trained
+    return ready.feature_set("critic")
+
+  exact = bench.made("features", n, lambda: features("exact"))
+  gan, state = trained
+  z = jax.random.normal(jax.random.key(1), (QUERIES, gan.latent_dim))
+  queries = jax.jit(exact.project)(exact.params, gan.generate(state.generator, z))
+  return Searched(np.asarray(queries), lambda name: features(name).index)
+
+
+def clustered_rows(rng: np.random.Generator, count: int) -> Float32[np.ndarray, "m d"]:
+  """Rows about random ones of CLUSTERS centres, which are the same for every generator."""
+  centres = np.random.default_rng(0).standard_normal((CLUSTERS, DIMENSIONS), np.float32) * SPECTRUM
+  around = rng.standard_normal((count, DIMENSIONS), np.float32) * (SPECTRUM * np.float32(WITHIN))
+  return centres[rng.integers(0, CLUSTERS, count)] + around
+
+
+def clustered(bench: Bench, n: int, _: Any) -> Searched:
+  """n clustered features; the queries are of the same clusters."""
+  cache, made_from = Cache(bench.cache), {"clusters": CLUSTERS, "within": WITHIN, "n": n}
+  folder = cache.folder("clustered", made_from)
+  if not cache.complete(folder):
+    rng = np.random.default_rng(1)
+    with RowWriter(folder / "features.npy", (n, DIMENSIONS), np.float32) as file:
+      file.keep(0)
+      for part in parts(n):
+        file.append(clustered_rows(rng, part.stop - part.start))
+    cache.finish(folder, made_from)
+
+  def index(name: str) -> Index:
+    of_index = {**made_from, "index": name}
+    place = cache.folder(f"index_{name}", of_index)
+    if not cache.complete(place):
+      INDICES[name].build(np.load(folder / "features.npy", mmap_mode="r"), place)
+      cache.finish(place, of_index)
+    return INDICES[name].load(place)
+
+  return Searched(clustered_rows(np.random.default_rng(2), QUERIES), index)

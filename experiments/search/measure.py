@@ -1,0 +1,116 @@
+"""What every index finds, what building it costs and how long a search takes, against the size of the pool.
+
+  python -m experiments.search.measure --most=1000000 [--workdir=runs/scale] [--to=FILE.jsonl]
+
+It shares its work directory with experiments.selection_time: what one of them has made the other does not make again.
+The same command goes on where it was stopped; what the results hold is not done again.
+"""
+
+import os
+import pathlib
+import statistics
+import time
+
+import numpy as np
+from absl import app, flags
+
+from asal_jax.errors import InputError
+from asal_jax.search.exact import ExactIndex
+from asal_jax.types import Index
+from experiments.search.features import QUERIES, Searched, clustered, real
+from experiments.selection_time.bench import Bench, gan
+from experiments.selection_time.setting import SIZES
+
+FOLDER = pathlib.Path(__file__).parent
+KINDS = {"real": real, "clustered": clustered}
+LARGEST = {
+  "exact": {"real": 16_000_000, "clustered": 16_000_000},
+  "exact_int8": {"real": 16_000_000, "clustered": 16_000_000},
+  "pynndescent": {"real": 16_000_000, "clustered": 4_000_000},
+  "kdtree": {"real": 1_000_000, "clustered": 1_000_000},
+  "faiss_ivf": {"real": 16_000_000, "clustered": 16_000_000},
+  "faiss_hnsw": {"real": 1_000_000, "clustered": 1_000_000},
+}
+"""The largest pool of each index and kind of features: beyond it building, or a k-d tree's search, takes too long."""
+
+BATCH, NEIGHBOURS = 10, 10
+"""Queries searched together, as a selection does, and neighbours of each."""
+
+WORKDIR = flags.DEFINE_string("workdir", "runs/scale", "features and indices; may be removed afterwards")
+MOST = flags.DEFINE_integer("most", SIZES[-1], "the largest pool")
+TO = flags.DEFINE_string("to", str(FOLDER / "results.jsonl"), "the results, a JSON line a point")
+
+NOTHING = np.zeros(0, np.int32)
+
+
+def recall(found: np.ndarray, truth: np.ndarray, k: int) -> float:
+  """The share of the k nearest that were found, of distances f32[q, NEIGHBOURS]; equally near ones count as found."""
+  return float(np.mean(np.sum(found[:, :k] <= truth[:, k - 1 : k] * (1 + 1e-5), axis=1) / k))
+
+
+def searched(index: Index, queries: np.ndarray) -> tuple[np.ndarray, float, list[float]]:
+  """Distances f32[q, NEIGHBOURS], the seconds of a first batch, and those of each batch once it has compiled."""
+  batches = queries.reshape(-1, BATCH, queries.shape[1])
+  found, seconds = [], []
+  for batch in (batches[0], *batches):
+    started = time.perf_counter()
+    found.append(index.search(batch, NEIGHBOURS, NOTHING)[0])
+    seconds.append(time.perf_counter() - started)
+  return np.concatenate(found[1:]), seconds[0], seconds[1:]
+
+
+def forget_file(path: pathlib.Path) -> None:
+  """Lets the system forget what it keeps of a file in memory."""
+  with path.open("rb") as file:
+    os.fsync(file.fileno())
+    os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def from_disk(index: ExactIndex, queries: np.ndarray) -> float:
+  """Seconds of an exact search that reads the features from the disk."""
+  mapped = ExactIndex(index.features, index.center)
+  vars(mapped)["resident"] = None
+  mapped.search(queries[:BATCH], NEIGHBOURS, NOTHING)
+  forget_file(pathlib.Path(index.features.filename))
+  started = time.perf_counter()
+  mapped.search(queries[:BATCH], NEIGHBOURS, NOTHING)
+  return time.perf_counter() - started
+
+
+def measure(bench: Bench, kind: str, n: int, data: Searched) -> None:
+  """All indices over one pool: they are made first, one at a time; the features' exact neighbours are the truth."""
+  names = [name for name, largest in LARGEST.items() if n <= largest[kind]]
+  # As experiments.selection_time calls them.
+  known_as = {name: name if kind == "real" else f"{name}, {kind}" for name in names}
+  for name in names:
+    if not bench.done("preparation", known_as[name], n):
+      bench.made(known_as[name], n, lambda name=name: data.index(name))
+  left = [name for name in names if not bench.done("search", f"{name}, {kind}", n)]
+  if not left:
+    return
+  exact = data.index("exact")
+  truth = exact.search(data.queries, NEIGHBOURS, NOTHING)[0]
+  for name in left:
+    index = exact if name == "exact" else data.index(name)
+    distances, first, seconds = searched(index, data.queries)
+    more = {"seconds_from_disk": from_disk(exact, data.queries)} if name == "exact" else {}
+    bench.record(
+      "search", f"{name}, {kind}", n, seconds=statistics.median(seconds), first=first, calls=len(seconds),
+      recall_1=recall(distances, truth, 1), recall_10=recall(distances, truth, NEIGHBOURS), queries=QUERIES, **more,
+    )  # fmt: skip
+
+
+def main(_: list[str]) -> None:
+  bench = Bench(pathlib.Path(WORKDIR.value), pathlib.Path(TO.value), MOST.value)
+  trained = gan(bench)
+  for n in SIZES:
+    for kind, make in KINDS.items():
+      if n <= MOST.value:
+        measure(bench, kind, n, make(bench, n, trained))
+
+
+if __name__ == "__main__":
+  try:
+    app.run(main)
+  except InputError as error:
+    raise SystemExit(f"error: {error}") from None
