@@ -1,5 +1,7 @@
 """Every strategy on a small world against brute force in NumPy."""
 
+import tracemalloc
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -230,3 +232,64 @@ def test_asal_says_where_too_few_are_left(world):
   labelled = np.arange(BATCH - 1, POOL, dtype=np.int32)[None].repeat(SEEDS, 0)
   with pytest.raises(InputError, match="only 3 unlabelled samples left, 4 asked"):
     ask(world, "asal_pixels", labelled)
+
+
+class Counted:
+  """Any number of images, of which it is told how many were asked for."""
+
+  resident, image_shape = None, (3, 3, 1)
+
+  def __init__(self, size):
+    self.size, self.read_ids = size, 0
+
+  def __len__(self):
+    return self.size
+
+  def read(self, ids):
+    self.read_ids += ids.size
+    return IMAGES[ids % POOL]
+
+  def block(self, start, stop):
+    return self.read(np.arange(start, stop))
+
+
+class Scattered:
+  """An index whose neighbours lie anywhere among `size` ids, and how many it was asked for."""
+
+  def __init__(self, size):
+    self.size, self.asked = size, 0
+
+  def __len__(self):
+    return self.size
+
+  def search(self, queries, k, excluded):
+    self.asked += len(queries) * k
+    ids = np.setdiff1d(np.arange(2 * (k + len(excluded))) * (self.size // 1_000), excluded)[:k]
+    return np.tile(np.arange(k, dtype=np.float32), (len(queries), 1)), np.tile(ids, (len(queries), 1)).astype(
+      np.int32
+    )
+
+
+def cost_of_a_cycle(world, name, size):
+  """(images read, neighbours asked for, most bytes of host memory at a time) for choosing out of `size` and reading."""
+  pool, index = Counted(size), Scattered(size)
+  features = {"pixels": world.feature_sets["pixels"]._replace(index=index)}
+  query = make_query(name, settings(), world._replace(pool=pool, feature_sets=features))
+  tracemalloc.start()
+  ids = query(KEYS, 1, PARAMS, LABELLED)
+  pool.read(ids)
+  _, peak = tracemalloc.get_traced_memory()
+  tracemalloc.stop()
+  assert ids.min() >= 0
+  assert ids.max() < size
+  return pool.read_ids, index.asked, peak
+
+
+@pytest.mark.parametrize("name", sorted(set(NAMES) - {"entropy", "min_distance"}))
+def test_a_cycle_costs_the_same_of_ten_thousand_and_of_sixteen_million_images(world, name):
+  cost_of_a_cycle(world, name, 10_000)
+  small, large = (cost_of_a_cycle(world, name, size) for size in (10_000, 16_000_000))
+  assert large[:2] == small[:2]
+  assert 0 < small[0] <= SEEDS * (settings().subpool + BATCH * 6)
+  # Not even a bit for each image.
+  assert large[2] < 1_000_000
