@@ -10,7 +10,7 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from asal_jax.reporting import canvas
 from asal_jax.reporting.plots import MORE
-from experiments.search.measure import KINDS, LARGEST
+from experiments.search.measure import KINDS
 from experiments.speed.figures import frame, machine, short
 from experiments.speed.records import newest
 
@@ -31,7 +31,7 @@ def rows(records: list[dict], kind: str) -> dict[str, dict[int, dict]]:
     name, of = record["what"].split(", ")
     if of == kind:
       found.setdefault(name, {})[record["n"]] = record
-  return {name: found[name] for name in LARGEST if name in found}
+  return found
 
 
 def table(records: list[dict], kind: str) -> str:
@@ -43,7 +43,9 @@ def table(records: list[dict], kind: str) -> str:
   for name, by_size in rows(records, kind).items():
     for n, r in by_size.items():
       made = built(records, name, kind, n)
-      building = ["", ""] if made is None else [f"{made['seconds']:.3g}", f"{made['host_peak_bytes'] / GIB:.2g}"]
+      building = (
+        ["", ""] if made is None else [f"{made['seconds']:.3g}", f"{made['host_peak_bytes'] / GIB:.2g}"]
+      )
       cells = [*building, f"{1e3 * r['first']:.3g}", f"{1e3 * r['seconds']:.3g}"]
       cells += [f"{r['recall_1']:.3f}", f"{r['recall_10']:.3f}"]
       lines.append(f"| {name} | {short(n)} | {' | '.join(cells)} |")
@@ -69,7 +71,15 @@ def draw(records: list[dict], path: pathlib.Path) -> None:
           "s to build": {n: m["seconds"] for n, m in made.items() if m is not None},
           "recall@1": {n: r["recall_1"] for n, r in by_size.items()},
         }[what]
-        axes.plot(list(values), list(values.values()), marker="o", markersize=3.5, linewidth=1.4, color=colour, label=name)
+        axes.plot(
+          list(values),
+          list(values.values()),
+          marker="o",
+          markersize=3.5,
+          linewidth=1.4,
+          color=colour,
+          label=name,
+        )
       axes.set_xscale("log")
       axes.set_xticks(sizes, [short(n) for n in sizes])
       axes.xaxis.set_minor_formatter(NullFormatter())

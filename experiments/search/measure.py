@@ -6,19 +6,19 @@ It shares its work directory with experiments.selection_time: what one of them h
 The same command goes on where it was stopped; what the results hold is not done again.
 """
 
+import dataclasses
 import os
 import pathlib
 import statistics
 import time
 
 import numpy as np
-from absl import app, flags
 
-from asal_jax.errors import InputError
 from asal_jax.search.exact import ExactIndex
+from asal_jax.search.graph import PyNNDescentIndex
 from asal_jax.types import Index
 from experiments.search.features import QUERIES, Searched, clustered, real
-from experiments.selection_time.bench import Bench, gan
+from experiments.selection_time.bench import Bench, gan, start
 from experiments.selection_time.setting import SIZES
 
 FOLDER = pathlib.Path(__file__).parent
@@ -36,9 +36,8 @@ LARGEST = {
 BATCH, NEIGHBOURS = 10, 10
 """Queries searched together, as a selection does, and neighbours of each."""
 
-WORKDIR = flags.DEFINE_string("workdir", "runs/scale", "features and indices; may be removed afterwards")
-MOST = flags.DEFINE_integer("most", SIZES[-1], "the largest pool")
-TO = flags.DEFINE_string("to", str(FOLDER / "results.jsonl"), "the results, a JSON line a point")
+NARROW = 0.1
+"""A margin of pynndescent's search beside the default's 0.3."""
 
 NOTHING = np.zeros(0, np.int32)
 
@@ -77,40 +76,52 @@ def from_disk(index: ExactIndex, queries: np.ndarray) -> float:
   return time.perf_counter() - started
 
 
-def measure(bench: Bench, kind: str, n: int, data: Searched) -> None:
-  """All indices over one pool: they are made first, one at a time; the features' exact neighbours are the truth."""
-  names = [name for name, largest in LARGEST.items() if n <= largest[kind]]
-  # As experiments.selection_time calls them.
-  known_as = {name: name if kind == "real" else f"{name}, {kind}" for name in names}
-  for name in names:
-    if not bench.done("preparation", known_as[name], n):
-      bench.made(known_as[name], n, lambda name=name: data.index(name))
-  left = [name for name in names if not bench.done("search", f"{name}, {kind}", n)]
+def names_of(kind: str, n: int) -> list[str]:
+  """The indices that a pool of n is searched by."""
+  return [name for name, largest in LARGEST.items() if n <= largest[kind]]
+
+
+def build(bench: Bench, kind: str, n: int, data: Searched) -> None:
+  """Makes all indices over one pool, one at a time."""
+  for name in names_of(kind, n):
+    # As experiments.selection_time calls them.
+    what = name if kind == "real" else f"{name}, {kind}"
+    if not bench.done("preparation", what, n):
+      bench.made(what, n, lambda name=name: data.index(name))
+
+
+def search(bench: Bench, kind: str, n: int, data: Searched) -> None:
+  """Times searches by all indices over one pool; the exact neighbours are the truth."""
+  left = [name for name in names_of(kind, n) if not bench.done("search", f"{name}, {kind}", n)]
   if not left:
     return
   exact = data.index("exact")
   truth = exact.search(data.queries, NEIGHBOURS, NOTHING)[0]
-  for name in left:
-    index = exact if name == "exact" else data.index(name)
+
+  def record(name: str, index: Index, **more: float) -> None:
     distances, first, seconds = searched(index, data.queries)
-    more = {"seconds_from_disk": from_disk(exact, data.queries)} if name == "exact" else {}
     bench.record(
       "search", f"{name}, {kind}", n, seconds=statistics.median(seconds), first=first, calls=len(seconds),
       recall_1=recall(distances, truth, 1), recall_10=recall(distances, truth, NEIGHBOURS), queries=QUERIES, **more,
     )  # fmt: skip
 
+  for name in left:
+    index = exact if name == "exact" else data.index(name)
+    if isinstance(index, PyNNDescentIndex):
+      record(f"pynndescent of margin {NARROW}", dataclasses.replace(index, epsilon=NARROW))
+    record(name, index, **({"seconds_from_disk": from_disk(exact, data.queries)} if index is exact else {}))
 
-def main(_: list[str]) -> None:
-  bench = Bench(pathlib.Path(WORKDIR.value), pathlib.Path(TO.value), MOST.value)
+
+def main() -> None:
+  bench, most = start(FOLDER)
   trained = gan(bench)
   for n in SIZES:
     for kind, make in KINDS.items():
-      if n <= MOST.value:
-        measure(bench, kind, n, make(bench, n, trained))
+      if n <= most:
+        data = make(bench, n, trained)
+        build(bench, kind, n, data)
+        search(bench, kind, n, data)
 
 
 if __name__ == "__main__":
-  try:
-    app.run(main)
-  except InputError as error:
-    raise SystemExit(f"error: {error}") from None
+  main()

@@ -1,10 +1,13 @@
 """The work of one folder: things made once with their seconds, and selections timed with them."""
 
+import argparse
 import pathlib
 import statistics
+import sys
 from collections.abc import Callable
 from typing import TypeVar
 
+from asal_jax.errors import InputError
 from asal_jax.running.prepare import Preparation
 from asal_jax.store.space import check_disk, check_memory
 from asal_jax.store.stages import Stages, host_peak_bytes
@@ -67,6 +70,20 @@ class Bench:
     seconds = statistics.median(total for total, _ in calls)
     parts = {name: statistics.median(parts[name] for _, parts in calls) for name in calls[0][1]}
     self.record("selection", what, n, seconds=seconds, first=first[0], parts=parts, calls=len(calls))
+
+
+def start(folder: pathlib.Path) -> tuple[Bench, int]:
+  """The bench of an experiment's command line, and its largest pool; one line where a machine is too small."""
+  parser = argparse.ArgumentParser()
+  parser.add_argument("--most", type=int, default=SIZES[-1], help="the largest pool")
+  parser.add_argument("--workdir", type=pathlib.Path, default=pathlib.Path("runs/scale"),
+                      help="GAN, features and indices; may be removed afterwards")  # fmt: skip
+  parser.add_argument("--to", type=pathlib.Path, default=folder / "results.jsonl", help="a JSON line a point")
+  given = parser.parse_args()
+  try:
+    return Bench(given.workdir, given.to, given.most), given.most
+  except InputError as error:
+    sys.exit(f"error: {error}")
 
 
 def held_bytes(folder: pathlib.Path) -> int:

@@ -19,7 +19,7 @@ from experiments.selection_time.costs import (
   transition,
 )
 from experiments.selection_time.parts import PARTS
-from experiments.selection_time.setting import SIZES
+from experiments.selection_time.setting import COUNTED_ITERATIONS, GAN_ITERATIONS, SIZES
 from experiments.speed.figures import frame, machine, short
 from experiments.speed.growth import power
 from experiments.speed.records import newest
@@ -47,7 +47,10 @@ def preparation(made: dict[str, Points], index: str, n: int) -> float | None:
   """Seconds before the first selection with an index: GAN, features, index; None where one was not measured."""
   parts = ["gan", "features"] + ([] if index == "exact" else [index])
   found = [made.get(part, {}).get(SIZES[0] if part == "gan" else n) for part in parts]
-  return None if None in found else sum(record["seconds"] for record in found if record is not None)
+  if None in found:
+    return None
+  gan, *rest = (record["seconds"] for record in found if record is not None)
+  return gan * COUNTED_ITERATIONS / GAN_ITERATIONS + sum(rest)
 
 
 def transitions(records: list[dict], dearer: str) -> dict[str, dict[int, float]]:

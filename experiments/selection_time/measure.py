@@ -11,11 +11,9 @@ from collections.abc import Iterator
 import jax
 import jax.numpy as jnp
 import numpy as np
-from absl import app, flags
 
 from asal_jax.acquisition.score import entropy
 from asal_jax.acquisition.strategy import exhaustive, make_query
-from asal_jax.errors import InputError
 from asal_jax.models.classifier import make_classifier, make_scorer
 from asal_jax.pools.jitter import JitteredPool
 from asal_jax.pools.kinds import ArrayPool
@@ -23,7 +21,7 @@ from asal_jax.rng import seed_keys
 from asal_jax.running.comparison import make_world
 from asal_jax.store.rows import Partial
 from configs import celeba_hat
-from experiments.selection_time.bench import Bench, Select, gan, preparation
+from experiments.selection_time.bench import Bench, Select, gan, preparation, start
 from experiments.selection_time.parts import Stopwatch, timed_world
 from experiments.selection_time.setting import SIZES, load, make_config, make_start
 
@@ -33,25 +31,21 @@ INDICES = {"exact": 16_000_000, "pynndescent": 16_000_000, "kdtree": 1_000_000}
 
 CELEBA_SIZES = (1_000, 2_000, 4_000, 8_000)
 
-WORKDIR = flags.DEFINE_string("workdir", "runs/scale", "GAN, features and indices; may be removed afterwards")
-MOST = flags.DEFINE_integer("most", SIZES[-1], "the largest pool")
-TO = flags.DEFINE_string("to", str(FOLDER / "results.jsonl"), "the results, a JSON line a point")
-
 
 def selections(bench: Bench, n: int, trained) -> Iterator[tuple[str, Select]]:
   """(name, a selection) of every strategy on a pool of n; what they need is made on the way."""
   config = make_config(n)
   splits = load(config, bench.cache)
-  start, watch = make_start(config, splits), Stopwatch()
+  begun, watch = make_start(config, splits), Stopwatch()
 
   def world(config):
     ready = preparation(bench, config, splits.pool.images)
     ready.gan = trained
-    return make_world(config, ready, start.classifier, bench.workdir)
+    return make_world(config, ready, begun.classifier, bench.workdir)
 
   def select(strategy: str, config, world, rest: str) -> Select:
     query = make_query(strategy, config, timed_world(world, watch))
-    return lambda: watch.select(query, rest, start.keys, 1, start.params, start.labelled)
+    return lambda: watch.select(query, rest, begun.keys, 1, begun.params, begun.labelled)
 
   # With the exact index this is the pass over the pool: that index is the features.
   exact = bench.made("features", n, lambda: world(config))
@@ -87,18 +81,15 @@ def celeba(bench: Bench) -> None:
     )  # fmt: skip
 
 
-def main(_: list[str]) -> None:
-  bench = Bench(pathlib.Path(WORKDIR.value), pathlib.Path(TO.value), MOST.value)
+def main() -> None:
+  bench, most = start(FOLDER)
   celeba(bench)
   trained = gan(bench)
   for n in SIZES:
-    if n <= MOST.value:
+    if n <= most:
       for what, select in selections(bench, n, trained):
         bench.timed(what, n, select)
 
 
 if __name__ == "__main__":
-  try:
-    app.run(main)
-  except InputError as error:
-    raise SystemExit(f"error: {error}") from None
+  main()
