@@ -75,8 +75,8 @@ class Parts:
   def __len__(self) -> int:
     return -(-len(self.ids) // self.size)
 
-  def __getitem__(self, i: int) -> UInt8[np.ndarray, "m h w c"]:
-    return self.reader.read(np.asarray(self.ids[i * self.size : (i + 1) * self.size]))
+  def __getitem__(self, index: int) -> UInt8[np.ndarray, "m h w c"]:
+    return self.reader.read(np.asarray(self.ids[index * self.size : (index + 1) * self.size]))
 
 
 def parts_ahead(parts: Parts, workers: int, threads: int = 0) -> Any:
