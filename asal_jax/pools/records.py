@@ -90,6 +90,9 @@ def parts_ahead(parts: Parts, workers: int, threads: int = 0) -> Any:
     flags.FLAGS.mark_as_parsed()
   reading = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=2 * threads)
   ordered = grain.MapDataset.source(parts).to_iter_dataset(reading)
+  # Parts come through pipes: shared memory is 64 MiB in a container, and what a left pass has there stays.
+  piped = grain.experimental.DatasetOptions(min_shm_size=sys.maxsize)
+  ordered = grain.experimental.WithOptionsIterDataset(ordered, piped)
   processes = grain.MultiprocessingOptions(num_workers=workers, per_worker_buffer_size=2)
   return iter(ordered.mp_prefetch(processes))
 

