@@ -186,6 +186,7 @@ def test_worker_processes_tell_what_is_wrong(tmp_path, monkeypatch, short):
   pool.block(0, 2)
   with pytest.raises(InputError, match=r"record 3 of 'cifar10' is uint8 \[30, 32, 3\]"):
     pool.block(2, 6)
+  assert pool._pass is None
 
 
 def test_labels_and_test_images_are_kept_and_no_pool(tmp_path, monkeypatch):

@@ -161,7 +161,11 @@ class RecordPool:
         self._pass = _Pass(self.reader, start, len(self), self.workers)
       if self._pass is None:
         return self.reader.read(np.arange(start, stop))
-      images = self._pass.take(start, stop)
+      try:
+        images = self._pass.take(start, stop)
+      except BaseException:
+        self._stop()
+        raise
       if stop == len(self):
         self._stop()
       return images
