@@ -72,6 +72,7 @@ NOT_NEGATIVE = (
 )
 
 CHOICES = {
+  "data.store": ("decoded", "records"),
   "score": SCORES,
   "precision": ("float32", "tensorfloat32", "bfloat16"),
   "labeller": ("pool", "file"),
@@ -212,7 +213,7 @@ def validate_classes(config: ConfigDict, classes: int) -> None:
 
 
 def validate_sources(config: ConfigDict, classes: int, image_shape: tuple[int, ...], named: bool) -> None:
-  """Raises InputError where `data.test_set` or `data.folder` do not fit data of `classes` classes.
+  """Raises InputError where `data.test_set`, `data.folder` or `data.store` do not fit data of `classes` classes.
 
   `named` tells whether they are the data set of `data.name`, and not arrays of one's own.
   """
@@ -224,4 +225,8 @@ def validate_sources(config: ConfigDict, classes: int, image_shape: tuple[int, .
   _require(
     not config.data.folder or not named or config.data.name == "celeb_a", "data.folder", config.data.folder,
     f"it stands in for celeb_a, data.name is {config.data.name!r}",
+  )  # fmt: skip
+  _require(
+    config.data.store == "decoded" or (named and config.data.name != "digits" and not config.data.folder),
+    "data.store", config.data.store, "it is for mnist, cifar10 and celeb_a as tensorflow-datasets has them",
   )  # fmt: skip

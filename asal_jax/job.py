@@ -124,7 +124,9 @@ def load(config: ConfigDict, data: Data | Splits | None, cache: pathlib.Path) ->
   flips = False
   if data is None:
     flips = data_sets.DATA_SETS[section.name].flips
-    splits = data_sets.load(section.name, attribute=section.attribute, folder=section.folder, cache=cache)
+    splits = data_sets.load(
+      section.name, attribute=section.attribute, folder=section.folder, cache=cache, store=section.store
+    )
   else:
     splits = data if isinstance(data, Splits) else split(data, section.resident_gib)
     for name in ("pool", "test"):
@@ -157,7 +159,8 @@ def describe(config: ConfigDict, data: Data | Splits | None) -> dict[str, Any]:
   """What makes a run's numbers, as JSON: the config, and of images of one's own a hash."""
   settings = json.loads(json.dumps(config.to_dict()))
   # Where USPS lies and where a pool is held changes no number.
-  del settings["data"]["usps_file"], settings["data"]["resident_gib"]
+  for field in ("usps_file", "resident_gib", "store"):
+    del settings["data"][field]
   if data is None and config.data.folder:
     images, _ = read_attributes_folder(pathlib.Path(config.data.folder)).parts["train"]
     settings["data"]["folder"] = f"images {fingerprint(images)}"

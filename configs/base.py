@@ -48,6 +48,9 @@ def get_config() -> ConfigDict:
   config.data.usps_file = ""  # an .npz as asal_jax/pools/usps.py says; empty: scikit-learn fetches USPS
   config.data.jitter = 0  # virtual images, made on the fly from the pool's by small affine changes; 0: none
   config.data.resident_gib = 4.0  # a pool of more stays in its file, and only what is needed is read
+  config.data.store = (
+    "decoded"  # decoded | records: TFDS's images kept decoded in the cache, or decoded when read
+  )
   config.data.pixel_range = (0.0, 1.0)  # what black and white are to the networks
 
   config.classifier = ConfigDict()

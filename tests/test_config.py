@@ -35,6 +35,7 @@ def changed(field, value):
     ("score", "entrop"),
     ("precision", "float16"),
     ("labeller", "files"),
+    ("data.store", "record"),
     ("data.pixel_range", (1.0, 0.0)),
     ("data.pixel_range", (0.0, 0.0)),
     ("data.pixel_range", (0.0,)),

@@ -3,10 +3,13 @@
 import jax
 import numpy as np
 import pytest
+from tfds_sets import cifar_records, write_tfds
 
 from asal_jax import InputError
 from asal_jax.pools.jitter import JitteredPool
 from asal_jax.pools.kinds import ArrayPool, MappedPool, SubsetPool
+from asal_jax.pools.records import RecordPool
+from asal_jax.pools.sources import open_tfds
 from asal_jax.store.checkpoint import fingerprint
 from asal_jax.types import Pool
 
@@ -19,9 +22,13 @@ def mapped(tmp_path, made_from=""):
   return MappedPool(np.load(tmp_path / "images.npy", mmap_mode="r"), made_from)
 
 
-@pytest.fixture(params=["array", "mapped", "subset of array", "subset of mapped", "jittered"])
-def kind(request, tmp_path):
+@pytest.fixture(params=["array", "mapped", "subset of array", "subset of mapped", "jittered", "records"])
+def kind(request, tmp_path, monkeypatch):
   """(a pool, its images)."""
+  if request.param == "records":
+    records = cifar_records(IMAGES, np.zeros(50, int))
+    monkeypatch.setenv("TFDS_DATA_DIR", str(write_tfds(tmp_path, "cifar10", {"train": records})))
+    return RecordPool("cifar10", open_tfds("cifar10", ("train",))[0]), IMAGES
   base = mapped(tmp_path) if "mapped" in request.param else ArrayPool(IMAGES)
   if "subset" in request.param:
     return SubsetPool(base, ROWS), IMAGES[ROWS]

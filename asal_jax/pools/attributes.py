@@ -20,6 +20,7 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from asal_jax.errors import InputError
+from asal_jax.pools.records import open_splits
 from asal_jax.pools.sources import open_tfds, records
 from asal_jax.store.checkpoint import Cache, write_json
 from asal_jax.store.progress import Progress
@@ -185,7 +186,7 @@ def crop_and_resize(image: UInt8[np.ndarray, "218 178 3"]) -> UInt8[np.ndarray, 
 def _celeb_a_samples(source: Any) -> Iterator[Sample]:
   for record in records("celeb_a", source):
     attributes = [record["attributes"][name] for name in CELEB_A_ATTRIBUTES]
-    yield crop_and_resize(record["image"]), np.array(attributes, np.uint8)
+    yield celeb_a_image(record), np.array(attributes, np.uint8)
 
 
 def decode_celeb_a(cache: pathlib.Path) -> pathlib.Path:
@@ -206,14 +207,25 @@ def decode_celeb_a(cache: pathlib.Path) -> pathlib.Path:
   return folder
 
 
-def load_celeb_a(attribute: str, folder: str, cache: pathlib.Path) -> Splits:
+def celeb_a_image(record: dict[str, Any]) -> UInt8[np.ndarray, "64 64 3"]:
+  """The image of a CelebA record at 64x64."""
+  return crop_and_resize(record["image"])
+
+
+def load_celeb_a(attribute: str, folder: str, cache: pathlib.Path, store: str = "decoded") -> Splits:
   """CelebA (Liu et al. 2015) as the two classes without and with `attribute`, by its official split.
 
   162,770 pool, 19,867 validation and 19,962 test images uint8 [n, 64, 64, 3] (see `crop_and_resize`), as memory
   maps. They come from `folder` where it is given, with images of one's own in the format above, else from TFDS
-  by way of the cache.
+  by way of the cache, or with `store` 'records' as a `RecordPool`.
 
   Raises:
-    InputError: as `attribute_splits` and `decode_celeb_a`.
+    InputError: as `attribute_splits`, `decode_celeb_a` and `open_splits`.
   """
+  if store == "records":
+    shown = attribute.replace("_", " ").lower()
+    return open_splits(
+      "celeb_a", ("train", "test", "validation"), (f"no {shown}", shown), cache, celeb_a_image,
+      lambda record: int(record["attributes"][attribute]), attribute,
+    )  # fmt: skip
   return attribute_splits(pathlib.Path(folder) if folder else decode_celeb_a(cache), attribute)

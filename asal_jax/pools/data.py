@@ -12,6 +12,7 @@ from asal_jax.errors import InputError
 from asal_jax.pools.attributes import load_celeb_a
 from asal_jax.pools.jitter import JitteredPool
 from asal_jax.pools.kinds import ArrayPool, MappedPool, SubsetPool
+from asal_jax.pools.records import open_splits
 from asal_jax.pools.sources import read_tfds
 from asal_jax.types import Data, Pool, Splits
 
@@ -90,20 +91,24 @@ def load_digits() -> Splits:
   return split(Data(images, digits.target.astype(np.int32)))
 
 
-def load_mnist(cache: pathlib.Path | None = None) -> Splits:
+def load_mnist(cache: pathlib.Path | None = None, store: str = "decoded") -> Splits:
   """MNIST (LeCun, Cortes, Burges) as 50,000 pool, 10,000 validation and 10,000 test images of 28x28."""
-  train, test = read_tfds("mnist", ("train", "test"), cache)
   names = tuple(str(k) for k in range(10))
+  if store == "records":
+    return open_splits("mnist", ("train[:50000]", "test", "train[50000:]"), names, cache)
+  train, test = read_tfds("mnist", ("train", "test"), cache)
   pool, validation = (
     Data(train.images[rows], train.labels[rows]) for rows in (slice(50_000), slice(50_000, None))
   )
   return Splits(pool, test, names, validation)
 
 
-def load_cifar10(cache: pathlib.Path | None = None) -> Splits:
+def load_cifar10(cache: pathlib.Path | None = None, store: str = "decoded") -> Splits:
   """CIFAR-10 (Krizhevsky 2009) as 50,000 pool and 10,000 test images of 32x32x3; classes (1, 7) are CIFAR two."""
-  pool, test = read_tfds("cifar10", ("train", "test"), cache)
   names = "airplane automobile bird cat deer dog frog horse ship truck"
+  if store == "records":
+    return open_splits("cifar10", ("train", "test"), tuple(names.split()), cache)
+  pool, test = read_tfds("cifar10", ("train", "test"), cache)
   return Splits(pool, test, tuple(names.split()))
 
 
@@ -123,9 +128,11 @@ class DataSet(NamedTuple):
 
 DATA_SETS = {
   "digits": DataSet(load_digits, 10, 1_437, (8, 8, 1)),
-  "mnist": DataSet(load_mnist, 10, 50_000, (28, 28, 1), ("cache",)),
-  "cifar10": DataSet(load_cifar10, 10, 50_000, (32, 32, 3), ("cache",), flips=True),
-  "celeb_a": DataSet(load_celeb_a, 2, 162_770, (64, 64, 3), ("attribute", "folder", "cache"), flips=True),
+  "mnist": DataSet(load_mnist, 10, 50_000, (28, 28, 1), ("cache", "store")),
+  "cifar10": DataSet(load_cifar10, 10, 50_000, (32, 32, 3), ("cache", "store"), flips=True),
+  "celeb_a": DataSet(
+    load_celeb_a, 2, 162_770, (64, 64, 3), ("attribute", "folder", "cache", "store"), flips=True
+  ),
 }
 
 
@@ -135,8 +142,8 @@ def load(name: str, classes: tuple[int, ...] = (), **settings: Any) -> Splits:
   Args:
     name: one of DATA_SETS.
     classes: as of `keep_classes`.
-    settings: those that the data set takes: `cache`, a folder to keep decoded images in; for celeb_a more, see
-      `load_celeb_a`.
+    settings: those that the data set takes: `cache`, a folder to keep decoded images in; `store`, 'decoded' or
+      'records' (the pool is a `RecordPool`); for celeb_a more, see `load_celeb_a`.
 
   Raises:
     InputError: the data can not be read.

@@ -19,7 +19,7 @@ def _folder() -> str:
 
 
 @contextlib.contextmanager
-def _told(name: str) -> Iterator[None]:
+def told(name: str) -> Iterator[None]:
   """Turns whatever goes wrong inside tensorflow-datasets into one line that says what to do."""
   try:
     yield
@@ -33,17 +33,18 @@ def _told(name: str) -> Iterator[None]:
     ) from error
 
 
-def open_tfds(name: str, parts: tuple[str, ...]) -> list[Any]:
+def open_tfds(name: str, parts: tuple[str, ...], images: bool = True) -> list[Any]:
   """Opens splits of a TFDS data set as TFDS's random-access data sources, of which nothing is in memory.
 
-  The set is looked for in `TFDS_DATA_DIR` (~/tensorflow_datasets by default) and prepared there once.
+  The set is looked for in `TFDS_DATA_DIR` (~/tensorflow_datasets by default) and prepared there once. Without
+  `images` those of the records stay encoded.
 
   Raises:
     InputError: the set is not there and TensorFlow, which preparing needs, is missing; or it can not be read.
   """
   import tensorflow_datasets as tfds
 
-  with _told(name):
+  with told(name):
     builder: Any = tfds.builder(name, data_dir=_folder(), file_format="array_record")
     if not builder.is_prepared():
       if importlib.util.find_spec("tensorflow") is None:
@@ -52,13 +53,14 @@ def open_tfds(name: str, parts: tuple[str, ...]) -> list[Any]:
           "TFDS_DATA_DIR to a folder that holds it as array_record, or pip install tensorflow-cpu and start again"
         )
       builder.download_and_prepare()
-    return [builder.as_data_source(part) for part in parts]
+    decoders = None if images else {"image": tfds.decode.SkipDecoding()}
+    return [builder.as_data_source(part, decoders=decoders) for part in parts]
 
 
 def records(name: str, source: Any) -> Iterator[dict[str, Any]]:
   """The decoded records of a data source of `open_tfds`, one at a time; InputError as there."""
   for i in range(len(source)):
-    with _told(name):
+    with told(name):
       record = source[i]
     yield record
 
@@ -85,7 +87,7 @@ def read_tfds(name: str, parts: tuple[str, ...], cache: pathlib.Path | None = No
 
 def _decode(name: str, parts: tuple[str, ...]) -> list[Data]:
   sources = open_tfds(name, parts)
-  with _told(name):
+  with told(name):
     return [_in_memory(source) for source in sources]
 
 
