@@ -11,6 +11,7 @@ import asal_jax
 from asal_jax import job
 from asal_jax.errors import InputError
 from asal_jax.pools import data
+from asal_jax.pools.kinds import MappedPool
 from asal_jax.store.journal import read_lines
 
 
@@ -189,3 +190,23 @@ def test_differences_names_nested_fields():
   a = {"x": 1, "y": {"z": 2, "only_a": 1}}
   assert job.differences(a, {"x": 1, "y": {"z": 3}}) == ["y.only_a", "y.z"]
   assert job.differences(a, a) == []
+
+
+def test_a_pool_that_stays_in_its_file_gives_every_number_of_one_in_memory(tmp_path):
+  splits = data.load("digits", (3, 8))
+  np.save(tmp_path / "pool.npy", splits.pool.images)
+  on_disk = splits.pool._replace(images=np.load(tmp_path / "pool.npy", mmap_mode="r"))
+  overrides = {"data.classes": (), "gan.looks": 0, **tiny.QUICK_GAN}
+  settings = {"strategies": ("entropy", "subpool", "asal_autoencoder", "asal_critic_rescore5", "supervised")}
+
+  def run(name, images, resident_gib):
+    config = tiny.config(**settings, **overrides, **{"data.resident_gib": resident_gib})
+    pool = job.load(config, splits._replace(pool=images), tmp_path).pool.images
+    result = asal_jax.run(config, splits._replace(pool=images), workdir=tmp_path / name)
+    return isinstance(pool, MappedPool), result
+
+  (_, array), (mapped, read) = run("array", splits.pool, 4.0), run("mapped", on_disk, 0.0)
+  assert mapped
+  assert tiny.without_seconds(read.records) == tiny.without_seconds(array.records)
+  asked = [read_lines(result.workdir / "selections.jsonl") for result in (array, read)]
+  assert tiny.without_seconds(asked[0]) == tiny.without_seconds(asked[1])
