@@ -48,6 +48,8 @@ def main(_: list[str]) -> None:
   """Runs the job of --config; a user's mistake ends in one line and exit code 2."""
   from asal_jax import processes
 
+  # A logger of our own: absl's is flooded by orbax.
+  absl.logging.set_verbosity(absl.logging.ERROR)
   try:
     if processes.wanted() if DISTRIBUTED.value is None else DISTRIBUTED.value:
       processes.start()
@@ -65,8 +67,6 @@ def work() -> None:
   from asal_jax.processes import is_writer
   from asal_jax.reporting.summary import table
 
-  # A logger of our own: absl's is flooded by orbax.
-  absl.logging.set_verbosity(absl.logging.ERROR)
   log, handler = logging.getLogger("asal_jax"), logging.StreamHandler()
   handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
   log.addHandler(handler)

@@ -5,13 +5,16 @@ the plain thing: `agreed(x)` is x, `by_writer(f)` is f.
 """
 
 import contextlib
+import ctypes
 import functools
 import itertools
 import json
 import os
 import pickle
 import re
+import signal
 import sys
+import tempfile
 import threading
 import time
 import traceback
@@ -33,7 +36,11 @@ HEARTBEAT = 60
 LOST = re.compile("Gloo|NCCL|coordination service|UNAVAILABLE|DEADLINE_EXCEEDED|Connection (closed|reset)")
 """What jax says in a process that waits for one that is gone."""
 
+GONE = "lost another process; the same command goes on from the last checkpoint"
+
 _calls = itertools.count()
+_kept: list[Any] = []
+_ending = threading.Lock()
 _alone = threading.local()
 
 
@@ -65,6 +72,25 @@ def start() -> None:
   except RuntimeError as error:
     reason = str(error).strip().split("\n")[0]
     raise InputError(f"--distributed: the processes did not find each other ({reason})") from error
+  if not is_writer():
+    _listen()
+
+
+def _listen() -> None:
+  """Keeps back what XLA writes by itself: where it aborts because the first process is gone, one line says so."""
+  heard = tempfile.TemporaryFile()  # noqa: SIM115
+  sys.stderr = os.fdopen(os.dup(2), "w", buffering=1)
+  os.dup2(heard.fileno(), 2)
+
+  @ctypes.CFUNCTYPE(None, ctypes.c_int)
+  def aborted(_: int) -> None:
+    heard.seek(0)
+    text = heard.read().decode(errors="replace")
+    _end(1, GONE if LOST.search(text) else text)
+
+  # C calls it from a thread of its own: not one of Python's handlers.
+  ctypes.CDLL(None).signal(signal.SIGABRT, aborted)
+  _kept.append(aborted)
 
 
 def _number(name: str) -> int | None:
@@ -172,8 +198,7 @@ def _told(error: BaseException) -> tuple[int, str]:
   if isinstance(error, InputError):
     return 2, str(error)
   if LOST.search(str(error)):
-    reason = str(error).strip().split("\n")[0]
-    return 1, f"lost another process ({reason:.200}); the same command goes on from the last checkpoint"
+    return 1, GONE
   who = f"process {jax.process_index()} of {jax.process_count()} failed"
   return 1, f"{who}\n{''.join(traceback.format_exception(error)).strip()}"
 
@@ -198,7 +223,9 @@ def _watch(over: threading.Event) -> None:
 
 
 def _end(code: int, message: str = "") -> None:
-  """Ends the process at once, wherever its threads are."""
+  """Ends the process at once, wherever its threads are; the first that asks says why."""
+  if not _ending.acquire(blocking=False):
+    time.sleep(FOREVER)
   if message:
     print(f"asal_jax: {message}", file=sys.stderr)
   sys.stdout.flush()

@@ -97,7 +97,7 @@ def fold_blocks(
   def own(images, fresh):
     share, start, first = devices.own_rows(n)
     images = images if even else lax.dynamic_slice_in_dim(images, start, share)
-    zero = jax.tree.map(jnp.zeros_like, carry)
+    zero = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), carry)
     return lax.psum(_fold_blocks(function, zero, images, jnp.maximum(first, fresh) - start), devices.ALL)
 
   rows = PartitionSpec(devices.ALL) if even else PartitionSpec()

@@ -59,4 +59,4 @@ def host_peak_bytes() -> int:
 
 def device_peak_bytes() -> int | None:
   """The most memory that the first device held so far; None where the back end does not tell."""
-  return (jax.devices()[0].memory_stats() or {}).get("peak_bytes_in_use")
+  return (jax.local_devices()[0].memory_stats() or {}).get("peak_bytes_in_use")
