@@ -197,6 +197,8 @@ def _told(error: BaseException) -> tuple[int, str]:
   """Exit code and message of a failure: a line for what a user can mend, else the trace, once."""
   if isinstance(error, InputError):
     return 2, str(error)
+  if isinstance(error, KeyboardInterrupt):
+    return 130, "interrupted; the same command goes on from the last checkpoint"
   if LOST.search(str(error)):
     return 1, GONE
   who = f"process {jax.process_index()} of {jax.process_count()} failed"

@@ -137,13 +137,13 @@ def within(excluded: Int32[np.ndarray, " e"], start: int, p: int) -> Int32[np.nd
 
 
 def fits_memory(features: np.ndarray) -> bool:
-  """Whether features fit half of the memory that is free on the devices of this process."""
+  """Whether this process' share of the features fits half of the memory that is free on its devices."""
   stats = jax.local_devices()[0].memory_stats()
   if stats is not None:
     free = (stats["bytes_limit"] - stats["bytes_in_use"]) * jax.local_device_count()
   else:
     free = free_memory()
-  return free is None or features.nbytes <= free // 2
+  return free is None or features.nbytes // jax.process_count() <= free // 2
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -13,7 +13,7 @@
 #   sbatch --dependency=afterok:"$first" experiments/batch/slurm_array.sh
 # The first job makes GAN, features and index, which all share by the cache; the second does the cycles. A task that is
 # requeued goes on where it was. With --nodes and --ntasks-per-node above 1 a task is one run over several processes:
-# srun tells each which it is.
+# srun tells each which it is. What follows the script's name are flags of asal_jax.main.
 set -euo pipefail
 config=${CONFIG:-configs/mnist_two.py}
 root=${ROOT:-runs/$(basename "${config%%.py*}")}
@@ -24,9 +24,10 @@ strategy=${strategies[task / seeds]}
 seed=$((task % seeds))
 
 if [ "${STAGE:-}" = features ]; then
-  # What is made once depends on no seed and no strategy beyond its features.
+  # What is made once depends on no seed, and is made for all strategies.
+  all=$(printf "'%s'," "${strategies[@]}")
   exec srun "${PYTHON:-python3}" -m asal_jax.main --config="$config" --workdir="$root/prepare" --cache="$root/cache" \
-    --config.strategies="('${strategies[2]}',)" --stage=features
+    --config.strategies="($all)" --stage=features "$@"
 fi
 exec srun "${PYTHON:-python3}" -m asal_jax.main --config="$config" --workdir="$root/$strategy-seed$seed" \
-  --cache="$root/cache" --config.strategies="('$strategy',)" --config.seeds="($seed,)"
+  --cache="$root/cache" --config.strategies="('$strategy',)" --config.seeds="($seed,)" "$@"
