@@ -20,7 +20,7 @@ def check_ids(ids: Int[np.ndarray, "*batch"], size: int) -> None:
 
 
 class ArrayPool:
-  """Images uint8 [n, h, w, c] that fit the devices, and stay there; of several devices `read` and `block` ask the host's copy."""
+  """Images uint8 [n, h, w, c] that fit the devices, and stay there; with several, `read` asks the host's copy."""
 
   def __init__(self, images: UInt8[Any, "n h w c"]):
     self.resident = devices.place_rows(lambda start, stop: images[start:stop], images.shape)

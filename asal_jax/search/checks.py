@@ -98,8 +98,8 @@ def padded(m: int, k: int, found: tuple[Any, Any] | None) -> Found:
   return distances, ids
 
 
-def merged(found: list[Found], k: int) -> Found:
-  """The k nearest of what several parts found, ties by id."""
+def merged(found: list[Any], k: int) -> Found:
+  """The k nearest of what several parts found, each `Found` of a width of its own, ties by id."""
   if len(found) == 1:
     return found[0][0][:, :k], found[0][1][:, :k]
   distances = np.concatenate([distances for distances, _ in found], axis=1)

@@ -206,7 +206,7 @@ class ExactIndex:
     return padded(len(queries), k, everyones(len(queries), most, found))
 
 
-def everyones(m: int, k: int, found: list[Found]) -> Found:
+def everyones(m: int, k: int, found: list[Any]) -> Found:
   """The k nearest of all that the parts of all processes found for m queries."""
   own = padded(m, k, merged(found, k) if found else None)
   return merged(processes.gathered(own), k)
