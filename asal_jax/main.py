@@ -53,6 +53,8 @@ def main(_: list[str]) -> None:
   try:
     if processes.wanted() if DISTRIBUTED.value is None else DISTRIBUTED.value:
       processes.start()
+      # Of a process that is lost orbax shows a page where `together` says a line.
+      absl.logging.set_verbosity(absl.logging.FATAL)
     with processes.together():
       work()
   except InputError as error:
