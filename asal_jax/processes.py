@@ -228,8 +228,10 @@ def _end(code: int, message: str = "") -> None:
   """Ends the process at once, wherever its threads are; the first that asks says why."""
   if not _ending.acquire(blocking=False):
     time.sleep(FOREVER)
-  if message:
-    print(f"asal_jax: {message}", file=sys.stderr)
-  sys.stdout.flush()
-  sys.stderr.flush()
+  # A terminal that is closed must not keep it from ending.
+  with contextlib.suppress(Exception):
+    if message:
+      print(f"asal_jax: {message}", file=sys.stderr)
+    sys.stderr.flush()
+    sys.stdout.flush()
   os._exit(code)

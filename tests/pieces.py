@@ -46,13 +46,16 @@ def gan_config(batch, batch_norm):
 def trained(folder):
   """States after three iterations, of a batch that all of 8 devices share and of one that 2 of them do."""
   pool, settings = ArrayPool(images(37)[0]), {"iterations": 3, "seed": 0, "checkpoint_every": 2}
-  gan = make_gan(gan_config(16, "none"), SHAPE, RANGE)
-  found = leaves("gan16", train("gan", gan, pool, folder=folder / "gan16", **settings))
-  # Adam makes steps of the rounding in biases before a normalisation: not those, but what is made with them.
-  gan = make_gan(gan_config(10, "generator"), SHAPE, RANGE)
-  state = train("gan", gan, pool, folder=folder / "gan10", **settings)
   z = np.random.default_rng(0).normal(size=(12, 8)).astype(np.float32)
-  found |= leaves("gan10", (state.critic, devices.jit(gan.generate_by_batch)(state.generator, z)))
+  found = {}
+  for batch, batch_norm in ((16, "none"), (10, "generator")):
+    name, gan = f"gan{batch}", make_gan(gan_config(batch, batch_norm), SHAPE, RANGE)
+    state = train("gan", gan, pool, folder=folder / name, **settings)
+    made = devices.jit(gan.generate_by_batch)(state.generator, z)
+    seen = devices.jit(gan.critic_features)(state.critic, made)
+    # Of biases without a gradient (the critic's last, those before a normalisation) Adam makes steps of the rounding.
+    weights = [leaf for leaf in jax.tree.leaves((state.generator, state.critic)) if leaf.ndim > 1]
+    found |= leaves(f"{name}_", (made, seen, weights))
   config = get_config().autoencoder
   config.update({"code_channels": 2, "batch_size": 16})
   autoencoder = make_autoencoder(config, SHAPE, RANGE)
