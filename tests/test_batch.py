@@ -43,7 +43,7 @@ def test_the_local_script_runs_two_processes(tmp_path):
   )  # fmt: skip
   done = run("local.sh", f"{tmp_path}/run", *flags, PYTHON=sys.executable, PORT=port)
   assert done.returncode == 0, done.stderr
-  assert done.stdout.count("AUBC") == 1
+  assert done.stdout.count("vs random:") == 1
   assert len(read_lines(tmp_path / "run" / "metrics.jsonl")) == 4
   assert '"processes": 2' in (tmp_path / "run" / "config.json").read_text()
   # A mistake ends both, and the script tells.
