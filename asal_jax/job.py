@@ -15,6 +15,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from asal_jax import config as checks
+from asal_jax import processes
 from asal_jax.errors import InputError
 from asal_jax.models.classifier import make_classifier
 from asal_jax.models.judge import Judge, make_judge
@@ -61,6 +62,10 @@ def run(
   workdir = pathlib.Path(workdir)
   check(config, stage, known=data is None)
   settings = describe(config, data)
+  if processes.agreed(settings) != settings:
+    raise InputError(
+      "--config: the processes of this run have different configs; start all by the same command"
+    )
   refuse_other(workdir, settings)
   cache = pathlib.Path(cache or workdir / "cache")
   workdir.mkdir(parents=True, exist_ok=True)
@@ -211,6 +216,7 @@ def surroundings() -> dict[str, Any]:
     "versions": {"python": platform.python_version()} | {name: metadata.version(name) for name in packages},
     "device": {
       "platform": device.platform, "kind": device.device_kind, "count": jax.device_count(),
+      "processes": jax.process_count(),
       "processor": platform.processor() or platform.machine(), "cores": os.cpu_count(),
     },
   }  # fmt: skip

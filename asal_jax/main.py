@@ -14,6 +14,11 @@ from asal_jax.errors import InputError
 CONFIG = config_flags.DEFINE_config_file("config", None, "The benchmark, for instance configs/digits.py.")
 WORKDIR = flags.DEFINE_string("workdir", None, "Folder for metrics, summary and figures.")
 CACHE = flags.DEFINE_string("cache", None, "Folder for GAN, features and index; default <workdir>/cache.")
+DISTRIBUTED = flags.DEFINE_bool(
+  "distributed",
+  None,
+  "One of several processes (jax.distributed); default: what SLURM, GKE or JAX_* variables say.",
+)
 STAGE = flags.DEFINE_string("stage", "all", "gan | features | cycles | all: gan, features only make these.")
 
 
@@ -41,27 +46,40 @@ def parse(argv: list[str]) -> list[str]:
 
 def main(_: list[str]) -> None:
   """Runs the job of --config; a user's mistake ends in one line and exit code 2."""
-  import jax
-
-  from asal_jax.job import run
-  from asal_jax.reporting.summary import table
+  from asal_jax import processes
 
   # A logger of our own: absl's is flooded by orbax.
   absl.logging.set_verbosity(absl.logging.ERROR)
+  try:
+    if processes.wanted() if DISTRIBUTED.value is None else DISTRIBUTED.value:
+      processes.start()
+      # Of a process that is lost orbax shows a page where `together` says a line.
+      absl.logging.set_verbosity(absl.logging.FATAL)
+    with processes.together():
+      work()
+  except InputError as error:
+    fail(str(error))
+
+
+def work() -> None:
+  """Runs or resumes the job; the first of several processes tells of it."""
+  import jax
+
+  from asal_jax.job import run
+  from asal_jax.processes import is_writer
+  from asal_jax.reporting.summary import table
+
   log, handler = logging.getLogger("asal_jax"), logging.StreamHandler()
   handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
   log.addHandler(handler)
-  log.setLevel(logging.INFO)
+  log.setLevel(logging.INFO if is_writer() else logging.CRITICAL)
   log.propagate = False
   # Executables are kept beside what else is made once: the next start compiles nothing.
   compiled = pathlib.Path(CACHE.value or pathlib.Path(WORKDIR.value or "") / "cache") / "compiled"
   jax.config.update("jax_compilation_cache_dir", str(compiled.absolute()))
   jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-  try:
-    result = run(CONFIG.value, workdir=WORKDIR.value or "", cache=CACHE.value, stage=STAGE.value)
-  except InputError as error:
-    fail(str(error))
-  if result is not None:
+  result = run(CONFIG.value, workdir=WORKDIR.value or "", cache=CACHE.value, stage=STAGE.value)
+  if result is not None and is_writer():
     print(table(result.summary))
     for path in sorted((result.workdir / "figures").glob("*.png")):
       print(path)

@@ -5,7 +5,7 @@ import pathlib
 
 PACKAGE = pathlib.Path(__file__).parent.parent / "asal_jax"
 FLOORS = (
-  *("errors", "types", "rng"),
+  *("errors", "types", "rng", "processes", "devices"),
   *("store", "networks", "pools", "models", "search", "acquisition", "labelling", "reporting", "running"),
   *("config", "job", "main"),
 )

@@ -73,6 +73,7 @@ def test_host_peak_is_not_that_of_the_process_that_started_this_one():
     "import importlib.util as u; s = u.spec_from_file_location('stages', 'asal_jax/store/stages.py'); "
     # JAX alone would be as large as the parent.
     "import sys, types; sys.modules['jax'] = types.ModuleType('jax'); "
+    "sys.modules['asal_jax.processes'] = types.ModuleType('asal_jax.processes'); "
     "m = u.module_from_spec(s); s.loader.exec_module(m); print(m.host_peak_bytes())"
   )
   done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

@@ -11,6 +11,7 @@ from jax import lax
 from jaxtyping import Array, Bool, Float, Int32
 from ml_collections import ConfigDict
 
+from asal_jax import devices
 from asal_jax.acquisition.names import parse_strategy
 from asal_jax.models.classifier import Scorer
 from asal_jax.pools.blocks import walk
@@ -121,10 +122,11 @@ def asal(
   """
   latents = synthesis.random if random_latents else synthesis.ascended
 
-  @jax.jit
   def embed(generator, params, z):
     # A seed at a time, because batch statistics must not couple the seeds.
     return jax.vmap(lambda z: features.project(params, synthesis.generate(generator, z)))(z)
+
+  embed = devices.jit(devices.over_devices(embed, (None, None, 0)))
 
   def query(keys, cycle, params, labelled):
     z = latents(keys, cycle, synthesis.params, params)

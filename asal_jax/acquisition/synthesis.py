@@ -7,6 +7,7 @@ from jax import lax
 from jaxtyping import Array, Float, Key
 from ml_collections import ConfigDict
 
+from asal_jax import devices
 from asal_jax.rng import stream
 from asal_jax.types import GAN, Classifier, Score
 
@@ -32,4 +33,5 @@ def make_synthesis(config: ConfigDict, gan: GAN, classifier: Classifier, score: 
     z = jax.random.normal(stream(key, "latents", cycle), (batch, gan.latent_dim))
     return lax.fori_loop(0, config.ascent_steps, step, (z, optimizer.init(z)))[0]
 
-  return jax.jit(jax.vmap(synthesize, in_axes=(0, None, None, 0)))
+  axes = (0, None, None, 0)
+  return devices.jit(devices.over_devices(jax.vmap(synthesize, axes), axes))

@@ -13,6 +13,7 @@ from jax import lax
 from jaxtyping import Array, Float, Int, Int32, Key, UInt8
 from ml_collections import ConfigDict
 
+from asal_jax import devices
 from asal_jax.networks import pure, training
 from asal_jax.networks.classifiers import CLASSIFIERS
 from asal_jax.pools.blocks import map_blocks
@@ -136,7 +137,8 @@ def make_fit(classifier: Classifier, config: ConfigDict, pixel_range: PixelRange
     params = classifier.init(stream(key, "weights", cycle))
     return lax.fori_loop(0, config.epochs, epoch, (params, optimizer.init(params)))[0]
 
-  return jax.jit(jax.vmap(fit, in_axes=(0, None, None if shared else 0, 0, None)))
+  axes = (0, None, None if shared else 0, 0, None)
+  return devices.jit(devices.over_devices(jax.vmap(fit, axes), axes))
 
 
 def make_scorer(classifier: Classifier, score: Score, pixel_range: PixelRange) -> Scorer:
@@ -148,7 +150,8 @@ def make_scorer(classifier: Classifier, score: Score, pixel_range: PixelRange) -
   def block(params, images):
     return map_blocks(lambda block: informativeness(params, block), images)
 
-  return Scorer(jax.jit(jax.vmap(block, (0, None))), jax.jit(jax.vmap(informativeness)))
+  images = devices.over_devices(jax.vmap(informativeness), (0, 0))
+  return Scorer(devices.jit(jax.vmap(block, (0, None))), devices.jit(images))
 
 
 def make_accuracy(classifier: Classifier, pixel_range: PixelRange):
@@ -161,4 +164,4 @@ def make_accuracy(classifier: Classifier, pixel_range: PixelRange):
 
     return jnp.mean(map_blocks(predict, images) == labels)
 
-  return jax.jit(jax.vmap(accuracy, (0, None, None)))
+  return devices.jit(jax.vmap(accuracy, (0, None, None)))

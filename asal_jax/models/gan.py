@@ -13,6 +13,7 @@ from jax import lax
 from jaxtyping import Array, Float, Int32, Key, UInt8
 from ml_collections import ConfigDict
 
+from asal_jax import devices
 from asal_jax.models.train import descend
 from asal_jax.networks import plain, pure, residual, training
 from asal_jax.rng import stream
@@ -157,7 +158,7 @@ def make_gan(config: ConfigDict, image_shape: tuple[int, int, int], pixel_range:
 
   def sample(variables, key, count: int):
     """Images as in training, by batch statistics, and the variables with new running statistics."""
-    z = jax.random.normal(stream(key, "latents"), (count, config.latent_dim))
+    z = devices.spread(jax.random.normal(stream(key, "latents"), (count, config.latent_dim)))
     images, variables = generator_train(variables, z, stream(key, "generate"))
     return low + (high - low) * images, variables
 

@@ -10,6 +10,7 @@ from jaxtyping import Float, Float32, Int32, UInt8
 from ml_collections import ConfigDict
 from scipy import special
 
+from asal_jax import devices
 from asal_jax.models.classifier import make_fit
 from asal_jax.pools.blocks import map_blocks, sample_ids
 from asal_jax.rng import stream
@@ -46,7 +47,7 @@ def make_judge(
   """
   params = _trained(classifier, config, splits.pool, len(splits.class_names), pixel_range, cache)
 
-  @jax.jit
+  @devices.jit
   def softmax(params, images):
     def block(images):
       logits = classifier.logits(params, decode(images, pixel_range))

@@ -1,6 +1,5 @@
 """Training of what is made once (GAN, auto-encoder): chunks of iterations on device, resumable at any point."""
 
-import functools
 import pathlib
 from collections.abc import Callable
 from typing import Any
@@ -12,11 +11,12 @@ import optax
 from jax import lax
 from jaxtyping import Array, Bool, Key, UInt8
 
+from asal_jax import devices
 from asal_jax.errors import InputError
 from asal_jax.pools.blocks import ahead
 from asal_jax.rng import stream
 from asal_jax.store.checkpoint import Checkpoints, committed
-from asal_jax.store.progress import Progress
+from asal_jax.store.progress import Progress, log
 from asal_jax.types import GAN, AutoEncoder, Params, Pool
 
 CHUNK = 25
@@ -48,7 +48,6 @@ def make_chunk(step):
   the same bits wherever a run was cut and wherever the images come from.
   """
 
-  @functools.partial(jax.jit, donate_argnums=0)
   def chunk(state, key: Key[Array, ""], start, stop, images: UInt8[Array, "chunk *batch h w c"]):
     def iterate(i, carry):
       return step(carry[0], stream(key, "iteration", i), images[i - start])
@@ -57,7 +56,7 @@ def make_chunk(step):
     zeros = jax.tree.map(lambda m: jnp.zeros(m.shape, m.dtype), metrics)
     return lax.fori_loop(start, stop, iterate, (state, zeros))
 
-  return chunk
+  return devices.jit(chunk, donate_argnums=0)
 
 
 @jax.jit
@@ -106,10 +105,15 @@ def train(
     state = (
       checkpoints.restore(jax.eval_shape(model.init, start))
       if first
-      else committed(jax.jit(model.init)(start))
+      else committed(devices.jit(model.init)(start))
     )
+    tell_split(name, jax.eval_shape(lambda: model.batch_ids(key, len(pool))).shape[-1])
     bounds = chunks(first, iterations, checkpoint_every, looked_at)
-    read = lambda i: jnp.asarray(pool.read(np.asarray(draw(key, np.int32(bounds[i][0])))))  # noqa: E731
+
+    def read(i: int) -> UInt8[Array, "chunk *batch h w c"]:
+      ids = np.asarray(draw(key, np.int32(bounds[i][0])))
+      return devices.place_batches(pool.read, ids, pool.image_shape)
+
     for (begin, done), images in zip(bounds, ahead(read, len(bounds)), strict=True):
       state, metrics = chunk(state, key, np.int32(begin), np.int32(done), images)
       pending.append((done, done - begin, metrics))
@@ -126,6 +130,14 @@ def train(
       if show:
         show(done, state)
     return state
+
+
+def tell_split(name: str, batch: int) -> None:
+  """Logs over how many devices a batch is split, where there are several."""
+  parts, count = devices.splits(batch), jax.device_count()
+  if devices.several():
+    advice = "" if parts == count else f", the others have copies: a multiple of {count} would use all"
+    log.info("%s: batches of %d are split over %d of %d devices%s", name, batch, parts, count, advice)
 
 
 def finite(name: str, iteration: int, metrics, checkpoint: int, folder: pathlib.Path) -> dict[str, float]:

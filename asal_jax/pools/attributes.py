@@ -19,6 +19,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
+from asal_jax import processes
 from asal_jax.errors import InputError
 from asal_jax.pools.records import open_splits
 from asal_jax.pools.sources import open_tfds, records
@@ -197,13 +198,17 @@ def decode_celeb_a(cache: pathlib.Path) -> pathlib.Path:
   """
   made_from = {"tfds": "celeb_a", "crop": CROP, "filter": "bilinear", "size": list(IMAGE_SHAPE)}
   folder = Cache(cache).folder("celeb_a", made_from)
-  if not Cache.complete(folder):
+
+  def keep() -> None:
     sources = open_tfds("celeb_a", PARTS)
     parts = {
       part: Part(len(source), _celeb_a_samples(source)) for part, source in zip(PARTS, sources, strict=True)
     }
     write_attributes_folder(folder, CELEB_A_ATTRIBUTES, parts)
     Cache.finish(folder, made_from)
+
+  if not Cache.complete(folder):
+    processes.by_writer(keep)()
   return folder
 
 

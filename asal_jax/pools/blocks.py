@@ -1,5 +1,6 @@
 """Passes over all images of a pool or test set, block by block, so that memory does not grow with the pool."""
 
+import functools
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, TypeVar
@@ -8,8 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.sharding import PartitionSpec
 from jaxtyping import Array, Bool, Int32, Shaped, UInt8
 
+from asal_jax import devices
 from asal_jax.types import Pool
 
 READ = 8192
@@ -56,8 +59,11 @@ def walk(pool: Pool, first: int = 0) -> Iterator[Block]:
   n, size = len(pool), block_rows(pool)
 
   def read(i: int) -> Block:
+    if pool.resident is not None:
+      return Block(0, 0, pool.resident)
     start = min(i * size, n - size)
-    return Block(start, i * size, jnp.asarray(pool.block(start, start + size)))
+    rows = lambda first, stop: pool.block(start + first, start + stop)  # noqa: E731
+    return Block(start, i * size, devices.place_rows(rows, (size, *pool.image_shape)))
 
   yield from ahead(read, -(-n // size), first)
 
@@ -80,8 +86,28 @@ def fold_blocks(
 ) -> Sums:
   """Folds `function(carry, block u8[m h w c], fresh bool[m])` over the images from row `fresh` on; inside jit.
 
-  The last block overlaps the one before it; its rows that were seen already are not fresh.
+  The last block overlaps the one before it; its rows that were seen already are not fresh. `function` adds to its
+  carry: several devices each fold their own rows from zero, and the sums are added up.
   """
+  if not devices.several():
+    return _fold_blocks(function, carry, images, fresh)
+  n = images.shape[0]
+  even = n % jax.device_count() == 0
+
+  def own(images, fresh):
+    share, start, first = devices.own_rows(n)
+    images = images if even else lax.dynamic_slice_in_dim(images, start, share)
+    zero = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), carry)
+    return lax.psum(_fold_blocks(function, zero, images, jnp.maximum(first, fresh) - start), devices.ALL)
+
+  rows = PartitionSpec(devices.ALL) if even else PartitionSpec()
+  specs = {"in_specs": (rows, PartitionSpec()), "out_specs": PartitionSpec()}
+  sums = jax.shard_map(own, mesh=devices.mesh(), check_vma=False, **specs)(images, fresh)
+  return jax.tree.map(jnp.add, carry, sums)
+
+
+def _fold_blocks(function, carry, images, fresh):
+  """`fold_blocks` on one device."""
   n, block = images.shape[0], block_size(images.shape[0])
 
   def body(i, carry):
@@ -96,7 +122,12 @@ def fold_blocks(
 def map_blocks(
   function: Callable[[UInt8[Array, "m h w c"]], Shaped[Array, "m *rest"]], images: UInt8[Array, "n h w c"]
 ) -> Shaped[Array, "n *rest"]:
-  """`function` of all images, row by row independent, a block at a time; inside jit."""
+  """`function` of all images, row by row independent, a block at a time, each device its share; inside jit."""
+  return devices.over_devices(functools.partial(_map_blocks, function), (0,))(images)
+
+
+def _map_blocks(function, images):
+  """`map_blocks` on one device."""
   n, block = images.shape[0], block_size(images.shape[0])
   shape = jax.eval_shape(function, images[:block])
 

@@ -3,10 +3,10 @@
 import hashlib
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Int, UInt8
+from jaxtyping import Int, UInt8
 
+from asal_jax import devices
 from asal_jax.errors import InputError
 from asal_jax.store.checkpoint import fingerprint
 from asal_jax.types import Pool
@@ -20,27 +20,29 @@ def check_ids(ids: Int[np.ndarray, "*batch"], size: int) -> None:
 
 
 class ArrayPool:
-  """Images uint8 [n, h, w, c] that fit the device, and stay there."""
+  """Images uint8 [n, h, w, c] that fit the devices, and stay there; with several, `read` asks the host's copy."""
 
   def __init__(self, images: UInt8[Any, "n h w c"]):
-    self.resident, self.image_shape = jnp.asarray(images), tuple(images.shape[1:])
+    self.resident = devices.place_rows(lambda start, stop: images[start:stop], images.shape)
+    self.images = np.asarray(images) if devices.several() else self.resident
+    self.image_shape = tuple(images.shape[1:])
 
   def __len__(self) -> int:
     return self.resident.shape[0]
 
   def fingerprint(self) -> str:
     """A hash of all images."""
-    return fingerprint(np.asarray(self.resident))
+    return fingerprint(np.asarray(self.images))
 
-  def read(self, ids: Int[np.ndarray, "*batch"]) -> UInt8[Array, "*batch h w c"]:
-    """The images of `ids`, on the device."""
+  def read(self, ids: Int[np.ndarray, "*batch"]) -> UInt8[Any, "*batch h w c"]:
+    """The images of `ids`, on the device where it is the only one."""
     ids = np.asarray(ids, np.int32)
     check_ids(ids, len(self))
-    return self.resident[ids]
+    return self.images[ids]
 
-  def block(self, start: int, stop: int) -> UInt8[Array, "m h w c"]:
-    """The images of ids start..stop-1, on the device."""
-    return self.resident[start:stop]
+  def block(self, start: int, stop: int) -> UInt8[Any, "m h w c"]:
+    """The images of ids start..stop-1, on the device where it is the only one."""
+    return self.images[start:stop]
 
 
 class MappedPool:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int, Int32, UInt8
 
+from asal_jax import processes
 from asal_jax.errors import InputError
 from asal_jax.pools.kinds import check_ids
 from asal_jax.pools.sources import open_tfds, told
@@ -251,7 +252,11 @@ def _kept(
   if cache is None:
     return make()
   folder = Cache(cache).folder(kind, made_from)
-  if not Cache.complete(folder):
+
+  def keep() -> None:
     np.save(folder / "array.npy", make())
     Cache.finish(folder, made_from)
+
+  if not Cache.complete(folder):
+    processes.by_writer(keep)()
   return np.load(folder / "array.npy", mmap_mode="r")

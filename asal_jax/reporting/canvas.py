@@ -5,6 +5,8 @@ import os
 import pathlib
 from typing import TYPE_CHECKING, Any
 
+from asal_jax import processes
+
 if TYPE_CHECKING:
   from matplotlib.figure import Figure
 
@@ -25,8 +27,11 @@ def figure(width: float, height: float, layout: Any = "constrained") -> "Figure"
 def save(figure: "Figure", path: Path, pictures: bool = False) -> None:
   """The figure as PNG; above MAX_BYTES with 256 colours, and then smaller until it fits.
 
-  The colours are chosen for the least worst error, or in `pictures` for the least banding.
+  The colours are chosen for the least worst error, or in `pictures` for the least banding. Of several processes the
+  first draws it.
   """
+  if not processes.is_writer():
+    return
   from PIL import Image
 
   buffer = io.BytesIO()

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Int32
 from ml_collections import ConfigDict
 
+from asal_jax import devices, processes
 from asal_jax.acquisition.names import GAAL
 from asal_jax.acquisition.strategy import Synthesis
 from asal_jax.labelling.labellers import SHOWN_AS
@@ -50,7 +51,7 @@ def draw_samples(
 
   `params` are those classifiers, of all seeds.
   """
-  pixel_range, generate = tuple(config.data.pixel_range), jax.jit(synthesis.generate)
+  pixel_range, generate = tuple(config.data.pixel_range), devices.jit(synthesis.generate)
 
   def images(latents, first_cycle: int, count: int):
     rounds = -(-count // config.loop.per_cycle)
@@ -70,7 +71,7 @@ def draw_samples(
   generated = uncertain[:SHOWN_MATCHES]
   pool, rows = splits.pool.images, []
   for name, features in feature_sets.items():
-    queries = np.asarray(jax.jit(features.project)(features.params, generated))
+    queries = np.asarray(devices.jit(features.project)(features.params, generated))
     ids = match(features.index, queries[None], start[:1])[0]
     names = [splits.class_names[k] for k in splits.pool.labels[ids]]
     rows.append(pictures.Matched(name, np.asarray(pool.read(ids)), names, ids.tolist()))
@@ -88,8 +89,10 @@ def make_look(config: ConfigDict, judge: Callable[[], Judge], workdir: pathlib.P
 
   def look(gan: GAN, iteration: int, variables: Params) -> None:
     z = jax.random.normal(stream(jax.random.key(config.gan.seed), "look"), (LOOK_SAMPLES, gan.latent_dim))
-    images = encode(jax.jit(gan.generate)(variables, z), pixel_range)
+    images = encode(devices.jit(gan.generate)(variables, z), pixel_range)
     score, accuracy = classifier_score(judge().probabilities(images)), judge().test_accuracy
+    if not processes.is_writer():
+      return
     if score < COLLAPSED:
       log.warning(
         "gan: the samples at iteration %d are all alike to the judge (classifier score %.3f): this looks like mode "

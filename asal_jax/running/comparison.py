@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Int32
 from ml_collections import ConfigDict
 
+from asal_jax import devices, processes
 from asal_jax.acquisition import names
 from asal_jax.acquisition.score import SCORES
 from asal_jax.acquisition.strategy import Synthesis, World, make_query
@@ -98,11 +99,13 @@ class Comparison:
     return Learner(
       make_fit(self.classifier, self.config.classifier, pixel_range, shared),
       make_accuracy(self.classifier, pixel_range),
-      jnp.asarray(test.images), jnp.asarray(test.labels), len(self.splits.class_names),
+      devices.place_rows(lambda start, stop: test.images[start:stop], test.images.shape), jnp.asarray(test.labels),
+      len(self.splits.class_names),
     )  # fmt: skip
 
   def _file_labeller(self) -> Labeller:
-    return make_file_labeller(self.workdir / "labels", self.splits.class_names, tuple(self.config.seeds))
+    label = make_file_labeller(self.workdir / "labels", self.splits.class_names, tuple(self.config.seeds))
+    return processes.by_writer(label)
 
   def _start(self, name: str) -> Record:
     """The start set as cycle 0 of a strategy."""

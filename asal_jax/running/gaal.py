@@ -7,6 +7,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Int32, Key, UInt8
 
+from asal_jax import devices, processes
 from asal_jax.acquisition.strategy import World
 from asal_jax.running.loop import Labelled, Strategy, read_images
 from asal_jax.store.journal import Journal, Record
@@ -25,8 +26,10 @@ class SyntheticStore:
 
   def save(self, cycle: int, images: UInt8[np.ndarray, "s b h w c"]) -> None:
     """Keeps a cycle's images."""
-    self.folder.mkdir(parents=True, exist_ok=True)
-    np.save(self.path(cycle), images)
+    if processes.is_writer():
+      self.folder.mkdir(parents=True, exist_ok=True)
+      np.save(self.path(cycle), images)
+    processes.barrier()
 
   def load(self, cycle: int) -> UInt8[np.ndarray, "s b h w c"]:
     """A cycle's images."""
@@ -41,10 +44,11 @@ def gaal(
   assert world.synthesis is not None, "GAAL needs a GAN"
   synthesis, score = world.synthesis, world.scorers["entropy"].images
 
-  @jax.jit
   def render(generator, z):
     # A seed at a time, because batch statistics must not couple the seeds.
     return jax.vmap(lambda z: synthesis.generate(generator, z))(z)
+
+  render = devices.jit(devices.over_devices(render, (None, 0)))
 
   def choose(cycle: int, params: Params, _: Labelled) -> Record:
     started = time.perf_counter()

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Int32, Key, UInt8
 
+from asal_jax import devices, processes
 from asal_jax.acquisition.strategy import World
 from asal_jax.errors import InputError
 from asal_jax.store.journal import Journal, Record
@@ -158,7 +158,7 @@ def run_strategy(
       if selection is None:
         if params is None:
           params = fit(learner, keys, cycle - 1, labelled)
-        selection = strategy.choose(cycle, jax.block_until_ready(params), labelled)
+        selection = processes.agreed(strategy.choose(cycle, jax.block_until_ready(params), labelled))
       if selection["labels"] is None:
         selection = obtain_labels(strategy, selection, journal)
       labelled.add(selection, strategy.images(selection))
@@ -179,7 +179,9 @@ def run_supervised(
   if ("supervised", 0) in journal.metrics:
     return
   n = len(pool)
-  images = jnp.asarray(pool.block(0, n)) if pool.resident is None else pool.resident
+  images = pool.resident
+  if images is None:
+    images = devices.place_rows(pool.block, (n, *pool.image_shape))
   labels = np.tile(oracle(np.arange(n, dtype=np.int32)), (len(keys), 1))
   with Progress("supervised", 1, unit="fit") as progress:
     measure("supervised", 0, learner, keys, Everything(images, labels, n), journal)

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
+from asal_jax import processes
 from asal_jax.errors import InputError
 from asal_jax.models.autoencoder import AutoEncoderState, make_autoencoder
 from asal_jax.models.gan import GANState, make_gan
@@ -132,15 +133,17 @@ class Preparation:
   def _pca(self, folder: pathlib.Path, extract: Extract, extractor: Params) -> PCA:
     """The principal components kept in `folder`, fitted there first; on a sample where the pool is large."""
     path = folder / "pca.npz"
-    if not path.exists():
+    if not processes.agreed(path.exists()):
       ids = sample_ids(len(self.pool), PCA_IMAGES)
       sample = self.pool if len(ids) == len(self.pool) else SubsetPool(self.pool, ids)
       log.info("features: %s, PCA on %d of %d images", folder.name, len(sample), len(self.pool))
       sums, part = Partial(folder / "sums.npz"), path.with_name("pca.part.npz")
       pca = fit_pca(extract, extractor, sample, self.config.features.dimensions, self.pixel_range, sums)
-      np.savez(part, **pca._asdict())
-      part.replace(path)
+      if processes.is_writer():
+        np.savez(part, **pca._asdict())
+        part.replace(path)
       sums.remove()
+      processes.barrier()
     with np.load(path) as values:
       return PCA(**{field: jnp.asarray(values[field]) for field in PCA._fields})
 
@@ -148,7 +151,7 @@ class Preparation:
     """The nearest-neighbour index over the pool's features."""
     index, pool = self.config.index.name, np.load(features, mmap_mode="r")
     if index == AUTO:
-      index, why = choose(*pool.shape)
+      index, why = processes.agreed(choose(*pool.shape))
       log.info("index: auto chose %s over %s features: %s", index, name, why)
     options = {k: v for k, v in self.config.index.items() if k != "name"} if index == "pynndescent" else {}
     made_from = {"index": index, **options, "features": features_from}
@@ -156,6 +159,7 @@ class Preparation:
     if not self.cache.complete(folder):
       log.info("index: %s over %s features", index, name)
       with self.stages(f"index {name}"):
-        INDICES[index].build(pool, folder, **options)
+        # Others only load it. What is built is dropped at once: it may be large.
+        processes.by_writer(lambda: INDICES[index].build(pool, folder, **options) and None)()
         self.cache.finish(folder, made_from)
     return INDICES[index].load(folder)

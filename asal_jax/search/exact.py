@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import itertools
 import pathlib
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -12,6 +13,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float32, Int32, Shaped
 
+from asal_jax import processes
 from asal_jax.pools.blocks import ahead
 from asal_jax.search.checks import (
   Found,
@@ -35,7 +37,25 @@ BLOCK = 8192
 """Rows in a matrix product: with 50 features, what a CPU's second-level cache holds."""
 
 PART = 2**20
-"""Rows that are searched together, on one device; a multiple of BLOCK."""
+"""Most rows that are searched together, on one device; a multiple of BLOCK."""
+
+
+def searchers() -> list[jax.Device]:
+  """The devices of all processes, or of this one where it searches alone."""
+  return jax.devices() if processes.several() else jax.local_devices()
+
+
+def shares(n: int) -> list[tuple[slice, jax.Device]]:
+  """The parts of n rows of this process, and the device of each: all devices take turns."""
+  devices = searchers()
+  share = -(-n // len(devices))
+  whole = BLOCK if share > BLOCK else GROUP
+  size = PART if len(devices) == 1 else min(PART, share + -share % whole)
+  return [
+    (rows, device)
+    for rows, device in zip(parts(n, size), itertools.cycle(devices))
+    if device.process_index == jax.process_index()
+  ]
 
 
 def best_groups(
@@ -117,23 +137,24 @@ def within(excluded: Int32[np.ndarray, " e"], start: int, p: int) -> Int32[np.nd
 
 
 def fits_memory(features: np.ndarray) -> bool:
-  """Whether features fit half of the memory that is free on the devices of this process."""
+  """Whether this process' share of the features fits half of the memory that is free on its devices."""
   stats = jax.local_devices()[0].memory_stats()
   if stats is not None:
     free = (stats["bytes_limit"] - stats["bytes_in_use"]) * jax.local_device_count()
   else:
     free = free_memory()
-  return free is None or features.nbytes <= free // 2
+  return free is None or features.nbytes // jax.process_count() <= free // 2
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class ExactIndex:
   """Every distance, in blocks, on device: the ground truth, and the fastest for the few queries of a run.
 
-  `features` f32[n d] are searched about `center` f32[d], their mean. From the first search on they lie in parts of PART
-  rows, in turn on all devices of the process; a memory map that does not fit there is read once by every search, as
-  fast as the disk is. Exact up to float32: at the cut, samples whose squared distances differ by less than about 1e-6
-  of the squared spread of the features may swap. One compilation for each (part size, d, m, k).
+  `features` f32[n d] are searched about `center` f32[d], their mean. From the first search on they lie in parts of at
+  most PART rows, in turn on all devices of all processes, which merge what each found; a memory map that does not fit
+  there is read once by every search, as fast as the disk is. Exact up to float32: at the cut, samples whose squared
+  distances differ by less than about 1e-6 of the squared spread of the features may swap. One compilation for each
+  (part size, d, m, k).
   """
 
   features: Float32[np.ndarray, "n d"]
@@ -166,13 +187,13 @@ class ExactIndex:
 
   def _parts(self) -> Iterator[Part]:
     """The parts, each read while the one before it is used."""
-    rows, devices = list(parts(len(self), PART)), jax.local_devices()
+    own = shares(len(self))
 
     def make(i: int) -> Part:
-      around = np.asarray(self.features[rows[i]]) - self.center[None]
-      return Part.of(rows[i].start, around, devices[i % len(devices)])
+      rows, device = own[i]
+      return Part.of(rows.start, np.asarray(self.features[rows]) - self.center[None], device)
 
-    return ahead(make, len(rows))
+    return ahead(make, len(own))
 
   def search(self, queries: np.ndarray, k: int, excluded: np.ndarray) -> Found:
     """See `types.Index.search`: queries f32[m d], excluded i32[e] -> f32[m k], i32[m k]; else InputError."""
@@ -180,8 +201,15 @@ class ExactIndex:
     if len(queries) == 0:
       return padded(0, k, None)
     around, most = queries - self.center[None], min(k, len(self))
-    found = [part.search(around, most, excluded) for part in self.resident or self._parts()]
-    return padded(len(queries), k, merged([with_start(*one) for one in found], most))
+    parts = self._parts() if self.resident is None else self.resident
+    found = [with_start(*one) for one in [part.search(around, most, excluded) for part in parts]]
+    return padded(len(queries), k, everyones(len(queries), most, found))
+
+
+def everyones(m: int, k: int, found: list[Any]) -> Found:
+  """The k nearest of all that the parts of all processes found for m queries."""
+  own = padded(m, k, merged(found, k) if found else None)
+  return merged(processes.gathered(own), k)
 
 
 def with_start(distances: Any, ids: Any, start: int) -> Found:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from asal_jax import processes
 from asal_jax.errors import InputError
 from asal_jax.search.checks import Found, checked, matrix, over_ask, padded, parts
 
@@ -62,6 +63,7 @@ class FaissIndex:
     """The parameters of a search that misses nothing, for where the usual one finds too few."""
     raise NotImplementedError
 
+  @processes.by_writer
   def search(self, queries: np.ndarray, k: int, excluded: np.ndarray) -> Found:
     """See `types.Index.search`: queries f32[m d], excluded i32[e] -> f32[m k], i32[m k]; else InputError."""
     n = len(self)

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float, Float32
 from scipy.sparse.linalg import eigsh
 
+from asal_jax import devices
 from asal_jax.pools.blocks import block_rows, block_size, fold_blocks, map_blocks, walk
 from asal_jax.store.progress import Progress
 from asal_jax.store.rows import Partial, RowWriter
@@ -55,17 +56,17 @@ def fit_pca(
   def features(params, block):
     return extract(params, decode(block, pixel_range))
 
-  @jax.jit
+  @devices.jit
   def centre(params, images):
     # Sums are taken about the mean of the first block: single precision suffices then.
     return features(params, images).mean(axis=0)
 
-  @jax.jit
+  @devices.jit
   def finish(shift, sums):
     mean = sums[0] / len(pool)
     return shift + mean, sums[1] / len(pool) - jnp.outer(mean, mean)
 
-  @jax.jit
+  @devices.jit
   def moments(params, shift, sums, images, fresh):
     def add(sums, block, fresh):
       x = (features(params, block) - shift[None]) * fresh[:, None]
@@ -112,7 +113,7 @@ def make_project(extract: Extract) -> Extract:
 def make_features(project: Extract, pixel_range: PixelRange):
   """Jitted (params, images u8[n h w c]) -> f32[n k]: the features of every image, a block at a time."""
 
-  @jax.jit
+  @devices.jit
   def features(params, images):
     return map_blocks(lambda block: project(params, decode(block, pixel_range)), images)
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32
 
+from asal_jax import processes
 from asal_jax.errors import InputError
 from asal_jax.search.checks import (
   Found,
@@ -184,6 +185,7 @@ class PyNNDescentIndex:
   def __len__(self) -> int:
     return len(self.features)
 
+  @processes.by_writer
   def search(self, queries: np.ndarray, k: int, excluded: np.ndarray) -> Found:
     """See `types.Index.search`: queries f32[m d], excluded i32[e] -> f32[m k], i32[m k]; else InputError."""
     queries, excluded = checked(queries, k, excluded, *self.features.shape)

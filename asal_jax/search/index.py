@@ -44,6 +44,6 @@ def choose(n: int, d: int, memory: int | None = None) -> tuple[str, str]:
 
 
 def device_memory() -> int | None:
-  """Bytes of all devices of this process together, or of the host where they share its memory."""
+  """Bytes of all devices of all processes together, or of this host where its devices share its memory."""
   stats = jax.local_devices()[0].memory_stats()
-  return total_memory() if stats is None else stats["bytes_limit"] * jax.local_device_count()
+  return total_memory() if stats is None else stats["bytes_limit"] * jax.device_count()

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from asal_jax import processes
 from asal_jax.search.checks import Found, checked, matrix, over_ask, padded
 
 
@@ -34,6 +35,7 @@ class KDTreeIndex:
   def __len__(self) -> int:
     return self.tree.n
 
+  @processes.by_writer
   def search(self, queries: np.ndarray, k: int, excluded: np.ndarray) -> Found:
     """See `types.Index.search`: queries f32[m d], excluded i32[e] -> f32[m k], i32[m k]; else InputError."""
     queries, excluded = checked(queries, k, excluded, self.tree.n, self.tree.m)

@@ -21,7 +21,7 @@ from asal_jax.search.checks import (
   padded,
   parts,
 )
-from asal_jax.search.exact import BLOCK, GROUP, PART, best_groups, hide, within
+from asal_jax.search.exact import BLOCK, GROUP, best_groups, everyones, hide, shares, within
 from asal_jax.store.rows import RowWriter
 
 SPARE = 32
@@ -43,7 +43,7 @@ class Int8Index:
   """Every distance by codes of one byte, then true distances to all rows of the best k + SPARE groups of GROUP rows.
 
   Codes i8[n d] are the features about `center` f32[d] in steps of `scale` f32[d], a 127th of the largest of each
-  dimension. They lie on all devices of the process in turn, the features stay where they are: of a memory map each
+  dimension. They lie on all devices of all processes in turn, the features stay where they are: of a memory map each
   query reads some hundred kilobytes.
   """
 
@@ -87,16 +87,17 @@ class Int8Index:
   @functools.cached_property
   def resident(self) -> list[Codes]:
     """The codes on the devices."""
-    rows, devices = list(parts(len(self), PART)), jax.local_devices()
+    own = shares(len(self))
 
     def make(i: int) -> Codes:
-      codes = self.codes[rows[i]]
+      rows, device = own[i]
+      codes = self.codes[rows]
       n, whole = len(codes), BLOCK if len(codes) > BLOCK else GROUP
-      codes = jax.device_put(np.pad(codes, ((0, -n % whole), (0, 0))), devices[i % len(devices)])
+      codes = jax.device_put(np.pad(codes, ((0, -n % whole), (0, 0))), device)
       norms = jnp.sum((codes.astype(jnp.float32) * self.scale[None]) ** 2, axis=1)
-      return Codes(rows[i].start, codes, hide(norms, jnp.arange(n, len(norms), dtype=jnp.int32)))
+      return Codes(rows.start, codes, hide(norms, jnp.arange(n, len(norms), dtype=jnp.int32)))
 
-    return list(ahead(make, len(rows)))
+    return list(ahead(make, len(own)))
 
   def search(self, queries: np.ndarray, k: int, excluded: np.ndarray) -> Found:
     """See `types.Index.search`: queries f32[m d], excluded i32[e] -> f32[m k], i32[m k]; else InputError."""
@@ -111,11 +112,13 @@ class Int8Index:
       for part in self.resident
     ]  # fmt: skip
     candidates = [start + np.asarray(found) * GROUP for start, found in groups]
+    candidates.append(np.zeros((len(queries), 0), int))
     rows = np.concatenate(candidates, axis=1)[..., None] + np.arange(GROUP)
     found = [
       self._measure(query, ids.reshape(-1), k, excluded) for query, ids in zip(queries, rows, strict=True)
     ]
-    return np.stack([distances for distances, _ in found]), np.stack([ids for _, ids in found])
+    stacked = np.stack([distances for distances, _ in found]), np.stack([ids for _, ids in found])
+    return everyones(len(queries), k, [stacked])
 
   def _measure(
     self, query: np.ndarray, ids: np.ndarray, k: int, excluded: Int32[np.ndarray, " e"]

@@ -9,6 +9,8 @@ from typing import Any
 import jax
 import numpy as np
 
+from asal_jax import devices, processes
+
 
 def fingerprint(images: np.ndarray) -> str:
   """A hash of the images (never of labels): what is made from a pool depends on it alone."""
@@ -18,7 +20,9 @@ def fingerprint(images: np.ndarray) -> str:
 
 
 def write_json(path: pathlib.Path, value: Any) -> None:
-  """Writes `value` so that a reader sees the old file or the whole new one."""
+  """Writes `value` so that a reader sees the old file or the whole new one; of several processes the first does."""
+  if not processes.is_writer():
+    return
   temporary = path.with_name(path.name + ".part")
   temporary.write_text(json.dumps(value, indent=2) + "\n")
   os.replace(temporary, path)
@@ -39,8 +43,8 @@ class Cache:
 
   @staticmethod
   def complete(folder: pathlib.Path) -> bool:
-    """Whether `finish` was called on this folder."""
-    return (folder / "made_from.json").exists()
+    """Whether `finish` was called on this folder; several processes ask together."""
+    return processes.agreed((folder / "made_from.json").exists())
 
   @staticmethod
   def finish(folder: pathlib.Path, made_from: dict[str, Any]) -> None:
@@ -65,10 +69,10 @@ class Checkpoints:
     return self.manager.latest_step() or 0
 
   def restore(self, shapes: Any) -> Any:
-    """The newest state, on the default device whatever device saved it; `shapes` as of `jax.eval_shape`."""
+    """The newest state, on all devices whichever saved it; `shapes` as of `jax.eval_shape`."""
     from orbax import checkpoint as ocp
 
-    place = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+    place = devices.everywhere()
     template = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=place), shapes)
     return self.manager.restore(self.manager.latest_step(), args=ocp.args.StandardRestore(template))
 
@@ -87,4 +91,4 @@ class Checkpoints:
 
 def committed(state: Any) -> Any:
   """`state` placed as a restored one is, so that a resumed run compiles no second executable."""
-  return jax.device_put(state, jax.devices()[0])
+  return jax.device_put(state, devices.everywhere())

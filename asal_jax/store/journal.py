@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from asal_jax import processes
+
 Record = dict[str, Any]
 
 
@@ -28,6 +30,7 @@ class Journal:
 
   Selections are the ids asked for and their labels, one line a strategy and cycle; metrics have one line a strategy,
   seed and cycle. A cycle counts once all its seeds are written; what a killed run left behind of the others is dropped.
+  Of several processes the first writes.
   """
 
   def __init__(self, folder: pathlib.Path, seeds: tuple[int, ...], tensorboard: bool = False):
@@ -38,6 +41,8 @@ class Journal:
     for record in read_lines(self.metrics_path):
       found.setdefault((record["strategy"], record["cycle"]), []).append(record)
     self.metrics = {k: rows for k, rows in found.items() if [r["seed"] for r in rows] == list(self.seeds)}
+    # All have read before one writes.
+    processes.barrier()
     self._rewrite(self.selections_path, list(self.selections.values()))
     self._rewrite(self.metrics_path, self.records())
 
@@ -47,12 +52,16 @@ class Journal:
 
   @staticmethod
   def _rewrite(path: pathlib.Path, records: list[Record]) -> None:
+    if not processes.is_writer():
+      return
     temporary = path.with_name(path.name + ".part")
     temporary.write_text("".join(json.dumps(record) + "\n" for record in records))
     os.replace(temporary, path)
 
   @staticmethod
   def _append(path: pathlib.Path, records: list[Record]) -> None:
+    if not processes.is_writer():
+      return
     with path.open("a") as file:
       file.write("".join(json.dumps(record) + "\n" for record in records))
 
@@ -104,7 +113,7 @@ class Journal:
     ]
     self._append(self.metrics_path, rows)
     self.metrics[strategy, cycle] = rows
-    if self.tensorboard is not None:
+    if self.tensorboard is not None and processes.is_writer():
       write_tensorboard(self.tensorboard, rows)
 
 

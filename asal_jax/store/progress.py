@@ -4,6 +4,8 @@ import logging
 import sys
 import time
 
+from asal_jax import processes
+
 log = logging.getLogger("asal_jax")
 LOG_SECONDS = 15.0
 
@@ -16,7 +18,7 @@ class Progress:
     self.done = self.initial = initial
     self.started = self.logged = time.monotonic()
     self.bar = None
-    if sys.stderr.isatty():
+    if sys.stderr.isatty() and processes.is_writer():
       from tqdm import tqdm
 
       self.bar = tqdm(desc=description, total=total, initial=initial, unit=unit, dynamic_ncols=True)

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 
 import jax
 
+from asal_jax import processes
+
 
 class Stages:
   """A recorder: `with stages("gan"): ...` appends a line to `path`.
@@ -40,8 +42,9 @@ class Stages:
       "host_peak_bytes": host_peak_bytes(),
       "device_peak_bytes": device_peak_bytes(),
     }
-    with self.path.open("a") as file:
-      file.write(json.dumps(record) + "\n")
+    if processes.is_writer():
+      with self.path.open("a") as file:
+        file.write(json.dumps(record) + "\n")
 
 
 def host_peak_bytes() -> int:
@@ -56,4 +59,4 @@ def host_peak_bytes() -> int:
 
 def device_peak_bytes() -> int | None:
   """The most memory that the first device held so far; None where the back end does not tell."""
-  return (jax.devices()[0].memory_stats() or {}).get("peak_bytes_in_use")
+  return (jax.local_devices()[0].memory_stats() or {}).get("peak_bytes_in_use")
