@@ -5,8 +5,6 @@ import os
 import pathlib
 from typing import TYPE_CHECKING, Any
 
-from asal_jax import processes
-
 if TYPE_CHECKING:
   from matplotlib.figure import Figure
 
@@ -30,6 +28,9 @@ def save(figure: "Figure", path: Path, pictures: bool = False) -> None:
   The colours are chosen for the least worst error, or in `pictures` for the least banding. Of several processes the
   first draws it.
   """
+  # Imports jax, without which summaries and plots are imported in no time.
+  from asal_jax import processes
+
   if not processes.is_writer():
     return
   from PIL import Image
