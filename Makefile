@@ -21,7 +21,7 @@ digits: $(BIN)/installed
 	$(BIN)/python -m asal_jax.main --config=configs/digits.py --workdir=runs/digits
 
 test: $(BIN)/installed-test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(BIN)/installed-test
 	$(BIN)/ruff check .

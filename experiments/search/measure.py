@@ -26,9 +26,9 @@ KINDS = {"real": real, "clustered": clustered}
 LARGEST = {
   "exact": {"real": 16_000_000, "clustered": 16_000_000},
   "exact_int8": {"real": 16_000_000, "clustered": 16_000_000},
-  "pynndescent": {"real": 16_000_000, "clustered": 4_000_000},
+  "pynndescent": {"real": 16_000_000, "clustered": 1_000_000},
   "kdtree": {"real": 1_000_000, "clustered": 1_000_000},
-  "faiss_ivf": {"real": 16_000_000, "clustered": 16_000_000},
+  "faiss_ivf": {"real": 16_000_000, "clustered": 4_000_000},
   "faiss_hnsw": {"real": 1_000_000, "clustered": 1_000_000},
 }
 """The largest pool of each index and kind of features: beyond it building, or a k-d tree's search, takes too long."""
