@@ -29,7 +29,7 @@ LARGEST = {
   "pynndescent": {"real": 16_000_000, "clustered": 1_000_000},
   "kdtree": {"real": 1_000_000, "clustered": 1_000_000},
   "faiss_ivf": {"real": 16_000_000, "clustered": 4_000_000},
-  "faiss_hnsw": {"real": 1_000_000, "clustered": 1_000_000},
+  "faiss_hnsw": {"real": 1_000_000, "clustered": 160_000},
 }
 """The largest pool of each index and kind of features: beyond it building, or a k-d tree's search, takes too long."""
 
