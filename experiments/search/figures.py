@@ -37,8 +37,8 @@ def rows(records: list[dict], kind: str) -> dict[str, dict[int, dict]]:
 def table(records: list[dict], kind: str) -> str:
   """Markdown, a line an index and pool size."""
   lines = [
-    f"| {kind} features | pool | build s | peak GiB | first ms | ms | recall@1 | recall@10 |",
-    "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+    f"| {kind} features | pool | build s | peak GiB | first ms | fresh ms | warm ms | recall@1 | recall@10 |",
+    "| --- |" + " ---: |" * 8,
   ]
   for name, by_size in rows(records, kind).items():
     for n, r in by_size.items():
@@ -46,11 +46,11 @@ def table(records: list[dict], kind: str) -> str:
       building = (
         ["", ""] if made is None else [f"{made['seconds']:.3g}", f"{made['host_peak_bytes'] / GIB:.2g}"]
       )
-      cells = [*building, f"{1e3 * r['first']:.3g}", f"{1e3 * r['seconds']:.3g}"]
+      cells = [*building, *(f"{1e3 * r[which]:.3g}" for which in ("first", "fresh", "seconds"))]
       cells += [f"{r['recall_1']:.3f}", f"{r['recall_10']:.3f}"]
       lines.append(f"| {name} | {short(n)} | {' | '.join(cells)} |")
       if "seconds_from_disk" in r:
-        cells = ["", "", f"{1e3 * r['seconds_from_disk']:.3g}", "", "", ""]
+        cells = ["", "", f"{1e3 * r['seconds_from_disk']:.3g}", "", "", "", ""]
         lines.append(f"| {name}, read from disk | {short(n)} | {' | '.join(cells)} |")
   return "\n".join(lines)
 

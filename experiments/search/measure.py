@@ -47,15 +47,18 @@ def recall(found: np.ndarray, truth: np.ndarray, k: int) -> float:
   return float(np.mean(np.sum(found[:, :k] <= truth[:, k - 1 : k] * (1 + 1e-5), axis=1) / k))
 
 
-def searched(index: Index, queries: np.ndarray) -> tuple[np.ndarray, float, list[float]]:
-  """Distances f32[q, NEIGHBOURS], the seconds of a first batch, and those of each batch once it has compiled."""
+def searched(index: Index, queries: np.ndarray) -> tuple[np.ndarray, dict[str, float]]:
+  """Distances f32[q, NEIGHBOURS], and median seconds of a batch: warm, when all were searched before; fresh, when what
+  others touched of the index was in memory; and of the very first, which compiles."""
   batches = queries.reshape(-1, BATCH, queries.shape[1])
   found, seconds = [], []
-  for batch in (batches[0], *batches):
+  for batch in (batches[0], *batches, *batches):
     started = time.perf_counter()
     found.append(index.search(batch, NEIGHBOURS, NOTHING)[0])
     seconds.append(time.perf_counter() - started)
-  return np.concatenate(found[1:]), seconds[0], seconds[1:]
+  fresh, warm = seconds[1 : len(batches) + 1], seconds[len(batches) + 1 :]
+  taken = {"seconds": statistics.median(warm), "fresh": statistics.median(fresh), "first": seconds[0]}
+  return np.concatenate(found[len(batches) + 1 :]), taken
 
 
 def forget_file(path: pathlib.Path) -> None:
@@ -99,11 +102,9 @@ def search(bench: Bench, kind: str, n: int, data: Searched) -> None:
   truth = exact.search(data.queries, NEIGHBOURS, NOTHING)[0]
 
   def record(name: str, index: Index, **more: float) -> None:
-    distances, first, seconds = searched(index, data.queries)
-    bench.record(
-      "search", f"{name}, {kind}", n, seconds=statistics.median(seconds), first=first, calls=len(seconds),
-      recall_1=recall(distances, truth, 1), recall_10=recall(distances, truth, NEIGHBOURS), queries=QUERIES, **more,
-    )  # fmt: skip
+    distances, taken = searched(index, data.queries)
+    found = {"recall_1": recall(distances, truth, 1), "recall_10": recall(distances, truth, NEIGHBOURS)}
+    bench.record("search", f"{name}, {kind}", n, **taken, **found, queries=QUERIES, **more)
 
   for name in left:
     index = exact if name == "exact" else data.index(name)
