@@ -86,9 +86,13 @@ def draw(records: list[dict], path: pathlib.Path) -> None:
       if logarithmic:
         axes.set_yscale("log")
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+      else:
+        axes.set_ylim(0.8, 1.01)
       axes.set_ylabel(what, fontsize=9)
       axes.set_title(f"{kind} features", loc="left", fontsize=9.5, color=canvas.TEXT)
-  axes.legend(fontsize=8, frameon=False, loc="upper right", bbox_to_anchor=(1, -0.12), ncols=6)
+  figure.legend(
+    *figure.axes[0].get_legend_handles_labels(), fontsize=8, frameon=False, loc="outside lower left", ncols=7
+  )
   title = f"Indices over 50 features, {machine(records)}; 200 queries, 10 at a time"
   figure.suptitle(title, fontsize=12, color=canvas.TEXT, x=0.01, ha="left")
   canvas.save(figure, path)
