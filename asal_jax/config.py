@@ -5,9 +5,10 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from asal_jax.acquisition.names import parse_strategy
 from asal_jax.acquisition.score import SCORES
+from asal_jax.acquisition.table import FEATURES, parse_strategy
 from asal_jax.errors import InputError
+from asal_jax.labelling.oracle import START_SETS
 from asal_jax.models.classifier import LOSSES, OPTIMIZERS
 from asal_jax.models.gan import LOSSES as GAN_LOSSES
 from asal_jax.models.gan import NETWORKS, RESIDUAL_SIZE
@@ -54,6 +55,7 @@ POSITIVE = {
   "autoencoder": ["code_channels", "epochs", "batch_size", "learning_rate", "checkpoint_every"],
   "features": ["dimensions"],
   "index": ["n_neighbors"],
+  "walk": ["neighbours"],
   "synthesis": ["learning_rate"],
 }
 """Fields that must be above 0, by section."""
@@ -85,6 +87,8 @@ CHOICES = {
   "autoencoder.network": AUTOENCODERS,
   "index.name": (*INDICES, AUTO),
   "synthesis.batch_norm": ("frozen", "reference"),
+  "walk.features": FEATURES,
+  "loop.start_set": START_SETS,
 }
 """Fields that name something, with the names there are."""
 
@@ -125,6 +129,9 @@ def validate(config: ConfigDict) -> None:
     len(low_high) == 2 and low_high[0] < low_high[1], "data.pixel_range", low_high, "needed is (black, white)"
   )
   validate_choice(config, "data.test_set", ("own", "usps"))
+  for field in ("walk.starts", "walk.asal", "walk.labelled", "walk.random"):
+    share = _value(config, field)
+    _require(0 <= share <= 1, field, share, "needed is a share of a walk's calls, from 0 to 1")
   fractions = config.data.pool_class_fractions
   _require(
     all(0 < fraction <= 1 for fraction in fractions),
@@ -135,9 +142,13 @@ def validate(config: ConfigDict) -> None:
     len(strategies) > 0 and len(set(strategies)) == len(strategies),
     "strategies", strategies, "needed are distinct names, at least one",
   )  # fmt: skip
-  for name in strategies:
-    parse_strategy(name)
   loop = config.loop
+  for name in strategies:
+    calls = parse_strategy(name).walk
+    _require(
+      calls is None or calls >= loop.per_cycle, "strategies", name,
+      f"a walk makes at least loop.per_cycle = {loop.per_cycle} calls",
+    )  # fmt: skip
   _require(
     loop.budget >= loop.start, "loop.budget", loop.budget, f"needed is at least loop.start = {loop.start}"
   )
@@ -187,7 +198,7 @@ def validate_for_data(
     config.autoencoder.network != "cifar" or sides[-1] == tuple(n << len(sides) - 1 for n in sides[0]),
     "autoencoder.network", "cifar", f"images are {image_shape[:2]}, which pooling does not halve evenly",
   )  # fmt: skip
-  if class_counts is not None and not loop.stratified:
+  if class_counts is not None and loop.start_set == "balanced":
     each = -(-loop.start // classes)
     _require(
       bool(min(class_counts) >= each), "loop.start", loop.start,

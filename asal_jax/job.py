@@ -86,7 +86,7 @@ def run(
       preparation.gan  # noqa: B018
       return None
     classifier = make_classifier(config.classifier, splits.pool.images.image_shape, len(splits.class_names))
-    world = make_world(config, preparation, classifier, workdir)
+    world = make_world(config, preparation, classifier, len(splits.class_names), workdir)
     if stage == "features":
       return None
     comparison = Comparison(config, splits, classifier, world, judge, workdir)

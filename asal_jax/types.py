@@ -159,8 +159,25 @@ class Index(Protocol):
     ...
 
 
-Query = Callable[[Key[Array, " s"], int, Params, Int32[np.ndarray, "s e"]], Int32[np.ndarray, "s b"]]
-"""A strategy: (a key a seed, cycle, classifier params [s ...], ids of the labelled) -> b distinct pool ids a seed."""
+class LabelledSet(NamedTuple):
+  """What a strategy knows of the labelled, a row a seed: `ids` i32[s e] and `labels` i32[s e], -1 where rejected."""
+
+  ids: Int32[np.ndarray, "s e"]
+  labels: Int32[np.ndarray, "s e"]
+
+
+class Choice(NamedTuple):
+  """What a strategy asks for: `ids` i32[s b], distinct and unlabelled in each row, and what choosing them cost.
+
+  `calls` i32[s]: how many images of the pool the classifier has scored for it.
+  """
+
+  ids: Int32[np.ndarray, "s b"]
+  calls: Int32[np.ndarray, " s"]
+
+
+Query = Callable[[Key[Array, " s"], int, Params, LabelledSet], Choice]
+"""A strategy: (a key a seed, cycle, classifier params [s ...], what is labelled) -> what to ask for."""
 
 
 def decode(images: UInt8[Array, "*n h w c"], pixel_range: PixelRange) -> Float[Array, "*n h w c"]:

@@ -65,7 +65,8 @@ def get_config() -> ConfigDict:
 
   config.loop = ConfigDict()
   config.loop.start = 50  # labels at the start
-  config.loop.stratified = False  # they follow the class frequencies instead of as many of each class (D)
+  config.loop.start_set = "balanced"  # balanced | stratified | random: as many of each class (D), by class
+  # frequency but at least one of each, or as the pool gives them, where a class may be missing
   config.loop.per_cycle = 10  # labels a cycle (D)
   config.loop.budget = 500  # labels at the end
 
@@ -111,6 +112,14 @@ def get_config() -> ConfigDict:
   config.index.n_neighbors = 30  # edges of pynndescent's graph
   config.index.epsilon = 0.3  # its search margin: recall against speed
   config.index.seed = 0
+
+  config.walk = ConfigDict()  # walks on the pool's neighbour graph: strategies ..._walk<calls>, and seals
+  config.walk.features = "pixels"  # pixels | autoencoder | critic: whose graph; asal_* take their own
+  config.walk.neighbours = 10  # edges of a sample
+  config.walk.starts = 0.5  # share of the calls that a random or labelled walk starts from
+  config.walk.asal = 0.05  # of a mixed walk: ASAL's matches,
+  config.walk.labelled = 0.125  # neighbours of labelled samples,
+  config.walk.random = 0.5  # and random ones
 
   config.synthesis = ConfigDict()
   config.synthesis.ascent_steps = 100  # Adam steps in latent space

@@ -22,7 +22,7 @@ def get_config(argument: str = "", attribute: str = "Wearing_Hat") -> ConfigDict
   config.classifier.epochs = 30
   config.classifier.batch_size = 50
   config.loop.start = 100
-  config.loop.stratified = True
+  config.loop.start_set = "stratified"
   config.loop.budget = 2_000
   config.gan.width = 64
   config.gan.critic_width = 128

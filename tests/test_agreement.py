@@ -60,7 +60,7 @@ def test_every_sample_is_matched_for_itself_in_each_feature_set(index):
     components = np.eye(16, dtype=np.float32)[:, columns]
     pca = PCA(jnp.full(16, 0.25), jnp.asarray(components))
     features = ((decoded(pool) - 0.25) @ components).astype(np.float32)
-    sets[name] = FeatureSet(make_project(pixels), ((), pca), index.build(features))
+    sets[name] = FeatureSet(make_project(pixels), ((), pca), features, index.build(features))
     difference = decoded(images)[:, None, columns] - decoded(pool)[None, :, columns]
     matched = labels[np.argmin(np.sum(difference**2, axis=2), axis=1)]
     kept = annotations >= 0

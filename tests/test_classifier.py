@@ -179,7 +179,7 @@ def test_accuracy_and_scores_equal_numpy(classes, monkeypatch):
   monkeypatch.setattr(blocks, "block_size", lambda n: min(n, 16))
   classifier, _, params = fitted(settings(), classes)
   truth = np.random.default_rng(4).integers(0, classes, 40).astype(np.int32)
-  accuracy = make_accuracy(classifier, RANGE)(params, IMAGES, jnp.asarray(truth))
+  accuracy = make_accuracy(classifier, RANGE, classes + 1)(params, IMAGES, jnp.asarray(truth))
   scorer = make_scorer(classifier, entropy, RANGE)
   scores = scorer.block(params, IMAGES)
   assert scores.shape == (len(KEYS), 40)
@@ -193,7 +193,11 @@ def test_accuracy_and_scores_equal_numpy(classes, monkeypatch):
       logits = np.concatenate([np.zeros_like(logits), logits], axis=1)
     p = scipy.special.softmax(logits, axis=1)
     np.testing.assert_allclose(scores[row], -np.sum(p * np.log(p), axis=1), atol=1e-5)
-    np.testing.assert_allclose(accuracy[row], np.mean(p.argmax(axis=1) == truth), atol=1e-6)
+    right = p.argmax(axis=1) == truth
+    np.testing.assert_allclose(accuracy.overall[row], np.mean(right), atol=1e-6)
+    # The last class has no image.
+    recall = [np.mean(right[truth == k]) for k in range(classes)]
+    np.testing.assert_allclose(accuracy.balanced[row], np.mean(recall), atol=1e-6)
 
 
 @pytest.mark.parametrize(

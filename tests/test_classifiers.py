@@ -39,7 +39,7 @@ def test_one_batch_is_learned(network, side, classes, rate, epochs):
   fit = make_fit(classifier, config, RANGE)
   params = fit(seed_keys((6,)), 0, pool[None], ids[None] % classes, np.int32(6))
   # Random images: only a net that is trained rightly knows them.
-  assert make_accuracy(classifier, RANGE)(params, pool, jnp.asarray(ids % classes)) == 1
+  assert make_accuracy(classifier, RANGE, classes)(params, pool, jnp.asarray(ids % classes)).overall == 1
 
 
 @pytest.mark.parametrize(

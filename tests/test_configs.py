@@ -40,14 +40,14 @@ SAME = {
 GANS |= {name: GANS[other] for name, other in SAME.items()}
 BOTH_SCORES = ("mnist_two", "usps_two", "cifar_two")
 
-# Section 3: network, start, stratified, per cycle, budget, epochs, batch, optimiser, rate, decay, weight decay, seeds.
-LINEAR = ("linear", 50, False, 10)
-CELEBA = ("celeba", 100, True, 10, 2_000, 30, 50, "adam", 1e-3, (), 0.0, 3)
+# Section 3: network, start and its kind, per cycle, budget, epochs, batch, optimiser, rate, decay, weight decay, seeds.
+LINEAR = ("linear", 50, "balanced", 10)
+CELEBA = ("celeba", 100, "stratified", 10, 2_000, 30, 50, "adam", 1e-3, (), 0.0, 3)
 LOOPS = {
   "mnist_two": (*LINEAR, 500, 10, 10, "adam", 1e-3, (), 0.0, 5),
-  "mnist_ten": ("lenet5", 100, False, 50, 10_000, 10, 50, "adam", 1e-3, (), 0.0, 5),
+  "mnist_ten": ("lenet5", 100, "balanced", 50, 10_000, 10, 50, "adam", 1e-3, (), 0.0, 5),
   "cifar_two": (*LINEAR, 1_000, 10, 50, "adam", 1e-3, (), 0.0, 5),
-  "cifar_ten": ("all_cnn", 1_000, False, 1_000, 30_000, 150, 128, "sgd", 0.01, (130, 140), 1e-3, 3),
+  "cifar_ten": ("all_cnn", 1_000, "balanced", 1_000, 30_000, 150, 128, "sgd", 0.01, (130, 140), 1e-3, 3),
   "celeba": CELEBA,
 }
 LOOPS |= {name: LOOPS[other] for name, other in SAME.items()}
@@ -130,7 +130,7 @@ def test_configs_are_valid(name, argument):
 @pytest.mark.parametrize("name", LOOPS)
 def test_cycles_and_classifiers_of_the_paper(name):
   config = get(name)
-  found = config.classifier.network, *values(config.loop, "start stratified per_cycle budget")
+  found = config.classifier.network, *values(config.loop, "start start_set per_cycle budget")
   rest = "epochs batch_size optimizer learning_rate decay_epochs weight_decay"
   assert (*found, *values(config.classifier, rest), len(config.seeds)) == LOOPS[name]
   assert values(config.data, "name classes") == DATA[name]

@@ -90,13 +90,13 @@ def test_the_images_kept_are_those_trained_on(result, splits, classifier):
   images = np.concatenate([real, *(kept(result, cycle) for cycle in (1, 2, 3))], axis=1)
   labels = np.concatenate([np.array(line["labels"], np.int32) for line in lines], axis=1)
   fit = make_fit(classifier, CONFIG.classifier, RANGE)
-  accuracy = make_accuracy(classifier, RANGE)
+  accuracy = make_accuracy(classifier, RANGE, 2)
   for cycle in range(4):
     count = np.int32(10 + 5 * cycle)
     params = fit(keys, cycle, jnp.asarray(images), labels, count)
     found = accuracy(params, jnp.asarray(splits.test.images), jnp.asarray(splits.test.labels))
     rows = [r for r in result.records if (r["strategy"], r["cycle"]) == (GAAL, cycle)]
-    np.testing.assert_allclose(found, [r["test_accuracy"] for r in rows], atol=1e-6)
+    np.testing.assert_allclose(found.overall, [r["test_accuracy"] for r in rows], atol=1e-6)
     if cycle == 3:
       break
     # These classifiers chose the next images, and were uncertain about them so far.
@@ -110,7 +110,7 @@ def test_the_images_kept_are_those_trained_on(result, splits, classifier):
 def world(result, splits, classifier):
   cache, stages = result.workdir / "cache", Stages(result.workdir / "stages.jsonl")
   preparation = Preparation(CONFIG, splits.pool.images, cache, frozenset(), stages, lambda *_: None)
-  return make_world(CONFIG, preparation, classifier, result.workdir)
+  return make_world(CONFIG, preparation, classifier, 2, result.workdir)
 
 
 def cut(result, folder, lines):

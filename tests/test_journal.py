@@ -3,17 +3,20 @@ import json
 import numpy as np
 import pytest
 
+from asal_jax.models.classifier import Accuracy
 from asal_jax.store.journal import Journal, read_lines
 
 IDS = np.arange(4).reshape(2, 2)
 
 
 def add_cycle(journal, cycle):
-  entropy, seconds = (None, None) if cycle == 0 else ([0.5, 0.25], 0.1)
-  selection = journal.selection("random", cycle, IDS, entropy, seconds)
+  entropy, seconds, calls = (None, None, None) if cycle == 0 else ([0.5, 0.25], 0.1, [100, 200])
+  selection = journal.selection("random", cycle, IDS, entropy, seconds, calls)
   journal.add_selection({**selection, "labels": [[0, 1], [0, -1]]})
   counts = np.array([[1, 1], [1, 0]]) * (cycle + 1)
-  journal.add_metrics("random", cycle, 2 * (cycle + 1), [0.5, 0.75], counts, 0.2)
+  journal.add_metrics(
+    "random", cycle, 2 * (cycle + 1), Accuracy(np.array([0.5, 0.75]), np.array([0.4, 0.6])), counts, 0.2
+  )
 
 
 def write_two_cycles(journal):
@@ -25,12 +28,12 @@ def test_lines_hold_what_was_added(tmp_path):
   write_two_cycles(Journal(tmp_path, (4, 5)))
   # The second seed had a sample rejected each cycle: it counts as asked for, and in no class.
   assert json.loads((tmp_path / "metrics.jsonl").read_text().splitlines()[-1]) == {
-    "strategy": "random", "seed": 5, "cycle": 1, "labels": 4, "test_accuracy": 0.75, "new_entropy": 0.25,
-    "label_counts": [2, 0], "train_seconds": 0.2, "select_seconds": 0.1,
+    "strategy": "random", "seed": 5, "cycle": 1, "labels": 4, "test_accuracy": 0.75, "balanced_accuracy": 0.6,
+    "new_entropy": 0.25, "calls": 200, "label_counts": [2, 0], "train_seconds": 0.2, "select_seconds": 0.1,
   }  # fmt: skip
   assert json.loads((tmp_path / "selections.jsonl").read_text().splitlines()[-1]) == {
     "strategy": "random", "cycle": 1, "ids": [[0, 1], [2, 3]], "labels": [[0, 1], [0, -1]],
-    "new_entropy": [0.5, 0.25], "select_seconds": 0.1,
+    "new_entropy": [0.5, 0.25], "calls": [100, 200], "select_seconds": 0.1,
   }  # fmt: skip
 
 

@@ -7,7 +7,7 @@ import pytest
 import tiny
 
 from asal_jax.errors import InputError
-from asal_jax.models.classifier import make_classifier, make_fit
+from asal_jax.models.classifier import Accuracy, make_classifier, make_fit
 from asal_jax.pools.kinds import ArrayPool
 from asal_jax.rng import seed_keys, stream
 from asal_jax.running.loop import (
@@ -146,7 +146,7 @@ def run_toy(folder, breaks=()):
   """All cycles of a toy whose classifiers are (the cycle, how many labels) they were trained on."""
   learner = Learner(
     lambda keys, cycle, images, labels, count: jnp.array([cycle, count]),
-    lambda params, images, labels: params / 10,
+    lambda params, images, labels: Accuracy(params / 10, params / 20),
     jnp.asarray(POOL), jnp.zeros(9, jnp.int32), 2,
   )  # fmt: skip
   events = []

@@ -59,7 +59,7 @@ def test_start_set_of_a_rare_class():
 def test_stratified_sizes(counts, size, sizes):
   labels = np.repeat(np.arange(len(counts)), counts).astype(np.int32)
   assert class_sizes(labels, size, len(counts), stratified=True) == sizes
-  ids = start_set(jax.random.key(0), labels, size, len(counts), stratified=True)
+  ids = start_set(jax.random.key(0), labels, size, len(counts), "stratified")
   assert len(set(ids.tolist())) == size
   np.testing.assert_array_equal(np.bincount(labels[ids]), sizes)
 

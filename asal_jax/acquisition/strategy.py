@@ -1,4 +1,4 @@
-"""Strategies: which unlabelled samples to ask for next. A maker binds the world and returns a Query."""
+"""The paper's strategies: which unlabelled samples to ask for next. Makers that return a Query."""
 
 import functools
 from collections.abc import Callable
@@ -8,18 +8,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, Bool, Float, Int32
-from ml_collections import ConfigDict
+from jaxtyping import Array, Bool, Float, Int32, Key
 
 from asal_jax import devices
-from asal_jax.acquisition.names import parse_strategy
 from asal_jax.models.classifier import Scorer
 from asal_jax.pools.blocks import walk
 from asal_jax.rng import stream
 from asal_jax.search.features import FeatureSet
 from asal_jax.search.matching import match
 from asal_jax.store.rows import Partial
-from asal_jax.types import Params, Pool, Query
+from asal_jax.types import Choice, Params, Pool, Query
 
 
 class Synthesis(NamedTuple):
@@ -31,38 +29,45 @@ class Synthesis(NamedTuple):
   random: Callable[..., Float[Array, "s b z"]]
 
 
-class World(NamedTuple):
-  """What a strategy may see: no label is in it. `scorers` and `feature_sets` are by name.
+def generator(name: str, key: Key[Array, ""], cycle: int) -> np.random.Generator:
+  """NumPy's generator for the stream `name` of a seed in a cycle."""
+  return np.random.default_rng(np.asarray(jax.random.key_data(stream(key, name, cycle))))
 
-  `partial(name)` is where a pass over the whole pool keeps what it has so far.
+
+def draw(
+  rng: np.random.Generator, n: int, labelled: Int32[np.ndarray, " e"], size: int
+) -> Int32[np.ndarray, " m"]:
+  """`size` ids of 0..n-1, or all that are left, uniform without replacement among those not `labelled`.
+
+  Its time does not depend on n: ranks among the unlabelled are drawn, and the labelled below each are counted.
   """
-
-  pool: Pool
-  scorers: dict[str, Scorer]
-  synthesis: Synthesis | None
-  feature_sets: dict[str, FeatureSet]
-  partial: Callable[[str], Partial]
+  left = n - len(labelled)
+  ranks = rng.choice(left, min(size, left), replace=False, shuffle=True)
+  below = np.searchsorted(np.sort(labelled) - np.arange(len(labelled)), ranks, side="right")
+  return (ranks + below).astype(np.int32)
 
 
 def draw_unlabelled(
   name: str, keys, cycle, n: int, labelled: Int32[np.ndarray, "s e"], size: int
 ) -> Int32[np.ndarray, "s size"]:
-  """`size` ids a seed of 0..n-1, uniform without replacement among the rest; -1 behind them where fewer are left.
-
-  Its time does not depend on n: ranks among the unlabelled are drawn, and the labelled below each are counted.
-  """
+  """`draw` for every seed; -1 behind where fewer are left."""
   draws = np.full((len(labelled), size), -1, np.int32)
   for row, key, ids in zip(draws, keys, labelled, strict=True):
-    rng = np.random.default_rng(np.asarray(jax.random.key_data(stream(key, name, cycle))))
-    left = n - len(ids)
-    ranks = rng.choice(left, min(size, left), replace=False, shuffle=True)
-    row[: len(ranks)] = ranks + np.searchsorted(np.sort(ids) - np.arange(len(ids)), ranks, side="right")
+    drawn = draw(generator(name, key, cycle), n, ids, size)
+    row[: len(drawn)] = drawn
   return draws
+
+
+def free(ids: Int32[np.ndarray, "s b"]) -> Choice:
+  """What was chosen without the classifier scoring one image of the pool."""
+  return Choice(ids, np.zeros(len(ids), np.int32))
 
 
 def random_sampling(n: int, batch: int) -> Query:
   """Uniform draws from a pool of n: the baseline to exceed."""
-  return lambda keys, cycle, params, labelled: draw_unlabelled("random", keys, cycle, n, labelled, batch)
+  return lambda keys, cycle, params, labelled: free(
+    draw_unlabelled("random", keys, cycle, n, labelled.ids, batch)
+  )
 
 
 @functools.partial(jax.jit, donate_argnums=(0, 1))
@@ -90,12 +95,12 @@ def exhaustive(pool: Pool, scorer: Scorer, batch: int, partial: Partial) -> Quer
       scores = scorer.block(params, block.images)
       hidden = np.zeros(scores.shape, bool)
       hidden[:, : block.fresh - block.start] = True
-      for row, known in zip(hidden, labelled - block.start, strict=True):
+      for row, known in zip(hidden, labelled.ids - block.start, strict=True):
         row[known[(known >= 0) & (known < len(row))]] = True
       best, ids = merge_best(best, ids, scores, hidden, np.int32(block.start))
       partial.save(lambda i=i, b=best, x=ids: {"cycle": cycle, "best": b, "ids": x, "blocks": i + 1})
     partial.remove()
-    return np.asarray(ids)
+    return Choice(np.asarray(ids), np.full(len(keys), len(pool), np.int32))
 
   return query
 
@@ -104,9 +109,9 @@ def subpool(pool: Pool, scorer: Scorer, size: int, batch: int) -> Query:
   """The `batch` highest scores among `size` random unlabelled samples: time constant in the pool, no GAN."""
 
   def query(keys, cycle, params, labelled):
-    drawn = draw_unlabelled("subpool", keys, cycle, len(pool), labelled, max(size, batch))
+    drawn = draw_unlabelled("subpool", keys, cycle, len(pool), labelled.ids, max(size, batch))
     ranked = best_first(drawn[:, None], drawn.shape[1], lambda ids: scorer.images(params, pool.read(ids)))
-    return ranked[:, 0, :batch]
+    return Choice(ranked[:, 0, :batch], (drawn >= 0).sum(axis=1).astype(np.int32))
 
   return query
 
@@ -132,9 +137,14 @@ def asal(
     z = latents(keys, cycle, synthesis.params, params)
     queries = np.asarray(embed(synthesis.params, features.params, z))
     if rescore == 1:
-      return match(features.index, queries, labelled)
-    score_at = lambda ids: scorer.images(params, pool.read(ids))  # noqa: E731
-    return match(features.index, queries, labelled, rescore, lambda near: best_first(near, rescore, score_at))
+      return free(match(features.index, queries, labelled.ids))
+    calls = np.zeros(len(queries), np.int32)
+
+    def reorder(near):
+      calls[:] += np.sum(near[:, :, :rescore] >= 0, axis=(1, 2))
+      return best_first(near, rescore, lambda ids: scorer.images(params, pool.read(ids)))
+
+    return Choice(match(features.index, queries, labelled.ids, rescore, reorder), calls)
 
   return query
 
@@ -148,19 +158,3 @@ def best_first(near: Int32[np.ndarray, "s b m"], k: int, score_at) -> Int32[np.n
   scores = np.asarray(score_at(np.maximum(first, 0).reshape(len(near), -1))).reshape(first.shape)
   order = np.argsort(-np.where(first < 0, -np.inf, scores), axis=2, kind="stable")
   return np.concatenate([np.take_along_axis(first, order, axis=2), near[:, :, k:]], axis=2)
-
-
-def make_query(name: str, config: ConfigDict, world: World) -> Query:
-  """The strategy called `name` (see names.py)."""
-  batch, parsed, scorer = config.loop.per_cycle, parse_strategy(name), world.scorers[config.score]
-  if parsed.base == "random":
-    return random_sampling(len(world.pool), batch)
-  if parsed.base in world.scorers:
-    return exhaustive(world.pool, world.scorers[parsed.base], batch, world.partial(name))
-  if parsed.base == "subpool":
-    return subpool(world.pool, scorer, config.subpool, batch)
-  assert world.synthesis is not None, "ASAL needs a GAN"
-  return asal(
-    world.pool, scorer, world.synthesis, world.feature_sets[str(parsed.features)],
-    rescore=parsed.rescore, random_latents=parsed.random_latents,
-  )  # fmt: skip

@@ -14,6 +14,10 @@ def make_oracle(labels: Int32[np.ndarray, " n"]) -> Oracle:
   return lambda ids: labels[ids]
 
 
+START_SETS = ("balanced", "stratified", "random")
+"""How a start set is drawn: as many of each class, by class frequency, or from all samples alike."""
+
+
 def class_sizes(labels: Int32[np.ndarray, " n"], size: int, classes: int, stratified: bool) -> list[int]:
   """How `size` samples are shared out: as many of each class (one more of the first), or by class frequency.
 
@@ -31,14 +35,16 @@ def class_sizes(labels: Int32[np.ndarray, " n"], size: int, classes: int, strati
 
 
 def start_set(
-  key: Key[Array, ""], labels: Int32[np.ndarray, " n"], size: int, classes: int, stratified: bool = False
+  key: Key[Array, ""], labels: Int32[np.ndarray, " n"], size: int, classes: int, kind: str = "balanced"
 ) -> Int32[np.ndarray, " size"]:
-  """`size` pool ids drawn without replacement, as many of each class as `class_sizes` says.
+  """`size` pool ids drawn without replacement, as START_SETS say; but for 'random' `class_sizes` of each class.
 
   Raises InputError where a class has fewer samples than are asked for.
   """
+  if kind == "random":
+    return np.asarray(jax.random.choice(stream(key, "start_set"), len(labels), (size,), replace=False))
   ids = []
-  for k, wanted in enumerate(class_sizes(labels, size, classes, stratified)):
+  for k, wanted in enumerate(class_sizes(labels, size, classes, kind == "stratified")):
     members = np.flatnonzero(labels == k)
     if len(members) < wanted:
       raise InputError(

@@ -154,14 +154,37 @@ def make_scorer(classifier: Classifier, score: Score, pixel_range: PixelRange) -
   return Scorer(devices.jit(jax.vmap(block, (0, None))), devices.jit(images))
 
 
-def make_accuracy(classifier: Classifier, pixel_range: PixelRange):
-  """Jitted (params [s ...], images u8[n h w c], labels i32[n]) -> f32[s]: the share predicted rightly."""
+def make_predict(classifier: Classifier, score: Score, pixel_range: PixelRange):
+  """Jitted (params [s ...], images of each seed u8[s m h w c]) -> (scores f32[s m], most probable classes i32[s m])."""
+
+  def predict(params, images):
+    logits = classifier.logits(params, decode(images, pixel_range))
+    return score(logits), predicted(logits)
+
+  return devices.jit(devices.over_devices(jax.vmap(predict), (0, 0)))
+
+
+def predicted(logits: Float[Array, "n k"]) -> Int32[Array, " n"]:
+  """The most probable class."""
+  return (logits[:, 0] > 0).astype(jnp.int32) if logits.shape[-1] == 1 else jnp.argmax(logits, axis=-1)
+
+
+class Accuracy(NamedTuple):
+  """Of each seed: the share predicted rightly of all images, and of each class, on average over the classes."""
+
+  overall: Float[Array, " s"]
+  balanced: Float[Array, " s"]
+
+
+def make_accuracy(classifier: Classifier, pixel_range: PixelRange, classes: int):
+  """Jitted (params [s ...], images u8[n h w c], labels i32[n]) -> Accuracy; classes without an image count nowhere."""
 
   def accuracy(params, images, labels):
-    def predict(block):
-      logits = classifier.logits(params, decode(block, pixel_range))
-      return logits[:, 0] > 0 if logits.shape[-1] == 1 else jnp.argmax(logits, axis=-1)
-
-    return jnp.mean(map_blocks(predict, images) == labels)
+    predict = lambda block: predicted(classifier.logits(params, decode(block, pixel_range)))  # noqa: E731
+    right = map_blocks(predict, images) == labels
+    of_class = labels[:, None] == jnp.arange(classes)[None]
+    sizes = of_class.sum(axis=0)
+    recall = jnp.where(of_class, right[:, None], False).sum(axis=0) / jnp.maximum(sizes, 1)
+    return Accuracy(jnp.mean(right), recall.sum() / jnp.sum(sizes > 0))
 
   return devices.jit(jax.vmap(accuracy, (0, None, None)))

@@ -11,8 +11,8 @@ from jaxtyping import Int32
 from ml_collections import ConfigDict
 
 from asal_jax import devices, processes
-from asal_jax.acquisition.names import GAAL
 from asal_jax.acquisition.strategy import Synthesis
+from asal_jax.acquisition.table import GAAL
 from asal_jax.labelling.labellers import SHOWN_AS
 from asal_jax.models.judge import Judge, classifier_score
 from asal_jax.reporting import pictures, plots, summary

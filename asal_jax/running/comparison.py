@@ -10,13 +10,14 @@ from jaxtyping import Int32
 from ml_collections import ConfigDict
 
 from asal_jax import devices, processes
-from asal_jax.acquisition import names
+from asal_jax.acquisition import table
 from asal_jax.acquisition.score import SCORES
-from asal_jax.acquisition.strategy import Synthesis, World, make_query
+from asal_jax.acquisition.strategy import Synthesis
 from asal_jax.acquisition.synthesis import make_synthesis
+from asal_jax.acquisition.table import World, make_query
 from asal_jax.labelling.labellers import make_classifier_labeller, make_file_labeller
 from asal_jax.labelling.oracle import make_oracle, start_set
-from asal_jax.models.classifier import make_accuracy, make_fit, make_scorer
+from asal_jax.models.classifier import make_accuracy, make_fit, make_predict, make_scorer
 from asal_jax.models.judge import Judge
 from asal_jax.reporting import report, summary
 from asal_jax.reporting.agreement import measure_agreement
@@ -49,30 +50,39 @@ class Result(NamedTuple):
 
 
 def make_world(
-  config: ConfigDict, preparation: Preparation, classifier: Classifier, workdir: pathlib.Path
+  config: ConfigDict, preparation: Preparation, classifier: Classifier, classes: int, workdir: pathlib.Path
 ) -> World:
-  """Everything the strategies of a config may use; GAN and features only where one of them needs these."""
+  """Everything the strategies of a config may use; GAN, features and graphs only where one of them needs these."""
   partial = lambda name: Partial(workdir / f"partial_{name}.npz")  # noqa: E731
   scorers = {name: make_scorer(classifier, score, preparation.pixel_range) for name, score in SCORES.items()}
-  if not names.needs_gan(config.strategies):
-    return World(preparation.pool, scorers, None, {}, partial)
+  needed, predict = (
+    table.needs(config),
+    make_predict(classifier, SCORES[config.score], preparation.pixel_range),
+  )
+  return World(
+    preparation.pool,
+    classes,
+    scorers,
+    predict,
+    _synthesis(config, preparation, classifier) if needed.gan else None,
+    {name: preparation.feature_set(name) for name in needed.features},
+    {name: preparation.graph(name) for name in needed.graphs},
+    partial,
+  )
+
+
+def _synthesis(config: ConfigDict, preparation: Preparation, classifier: Classifier) -> Synthesis:
+  """The trained generator, and ascent through it and the classifier."""
   gan, state = preparation.gan
   if config.synthesis.batch_norm == "reference":
     gan = gan._replace(generate=gan.generate_by_batch)
   settings, score, batch = config.synthesis, SCORES[config.score], config.loop.per_cycle
   unmoved = ConfigDict({**settings.to_dict(), "ascent_steps": 0})
-  synthesis = Synthesis(
+  return Synthesis(
     gan.generate, state.generator,
     ascended=make_synthesis(settings, gan, classifier, score, batch),
     random=make_synthesis(unmoved, gan, classifier, score, batch),
   )  # fmt: skip
-  return World(
-    preparation.pool,
-    scorers,
-    synthesis,
-    {name: preparation.feature_set(name) for name in names.feature_sets(config.strategies)},
-    partial,
-  )
 
 
 class Comparison:
@@ -88,17 +98,17 @@ class Comparison:
     self.keys, self.oracle = seed_keys(config.seeds), make_oracle(splits.pool.labels)
     loop, classes = config.loop, len(splits.class_names)
     self.start = np.stack(
-      [start_set(key, splits.pool.labels, loop.start, classes, loop.stratified) for key in self.keys]
+      [start_set(key, splits.pool.labels, loop.start, classes, loop.start_set) for key in self.keys]
     )
     self.learner = self._learner()
-    self.stores = {name: gaal.SyntheticStore(workdir / "synthetic" / name) for name in names.GAAL}
+    self.stores = {name: gaal.SyntheticStore(workdir / "synthetic" / name) for name in table.GAAL}
 
   def _learner(self, shared: bool = False) -> Learner:
     """A learner of its own: one compile for one size of the labelled buffer."""
     pixel_range, test = tuple(self.config.data.pixel_range), self.splits.test
     return Learner(
       make_fit(self.classifier, self.config.classifier, pixel_range, shared),
-      make_accuracy(self.classifier, pixel_range),
+      make_accuracy(self.classifier, pixel_range, len(self.splits.class_names)),
       devices.place_rows(lambda start, stop: test.images[start:stop], test.images.shape), jnp.asarray(test.labels),
       len(self.splits.class_names),
     )  # fmt: skip
@@ -129,7 +139,7 @@ class Comparison:
   def _gaal(self, name: str) -> Strategy:
     """GAAL, labelled by the judge or by a person."""
     labeller = (
-      self._file_labeller() if names.GAAL[name] == "file" else make_classifier_labeller(self.judge().predict)
+      self._file_labeller() if table.GAAL[name] == "file" else make_classifier_labeller(self.judge().predict)
     )
     pixel_range = tuple(self.config.data.pixel_range)
     return gaal.gaal(name, self.keys, self.world, labeller, self.stores[name], pixel_range, self.journal)
@@ -143,7 +153,7 @@ class Comparison:
       self.journal.add_selection(self._start(name))
     loop, seeds = self.config.loop, len(self.keys)
     cycles = (loop.budget - loop.start) // loop.per_cycle + 1
-    strategy = self._gaal(name) if name in names.GAAL else self._pool_strategy(name)
+    strategy = self._gaal(name) if name in table.GAAL else self._pool_strategy(name)
     labelled = Labelled(self.world.pool.image_shape, seeds, loop.budget)
     run_strategy(strategy, labelled, cycles, self.keys, self.learner, self.journal)
 
@@ -168,7 +178,7 @@ class Comparison:
         self.config,
         figures,
       )
-    for name in set(self.config.strategies) & set(names.GAAL):
+    for name in set(self.config.strategies) & set(table.GAAL):
       self._report_agreement(name)
     log.info("figures: %s", ", ".join(str(path) for path in sorted(figures.glob("*.png"))))
     return Result(summarised, records, self.workdir)

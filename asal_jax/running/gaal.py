@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Array, Int32, Key, UInt8
 
 from asal_jax import devices, processes
-from asal_jax.acquisition.strategy import World
+from asal_jax.acquisition.table import World
 from asal_jax.running.loop import Labelled, Strategy, read_images
 from asal_jax.store.journal import Journal, Record
 from asal_jax.types import Labeller, Params, PixelRange, encode
@@ -56,7 +56,8 @@ def gaal(
     images = encode(render(synthesis.params, z), pixel_range)
     seconds = (time.perf_counter() - started) / len(keys)
     store.save(cycle, images)
-    return journal.selection(name, cycle, None, np.asarray(score(params, images)).mean(axis=1), seconds)
+    entropy = np.asarray(score(params, images)).mean(axis=1)
+    return journal.selection(name, cycle, None, entropy, seconds, np.zeros(len(keys), np.int32))
 
   def images(selection: Record) -> UInt8[np.ndarray, "s b h w c"]:
     if selection["ids"] is not None:

@@ -6,21 +6,22 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from jaxtyping import Array, Float, Int, Int32, Key, UInt8
+from jaxtyping import Array, Int, Int32, Key, UInt8
 
 from asal_jax import devices, processes
-from asal_jax.acquisition.strategy import World
+from asal_jax.acquisition.table import World
 from asal_jax.errors import InputError
+from asal_jax.models.classifier import Accuracy
 from asal_jax.store.journal import Journal, Record
 from asal_jax.store.progress import Progress
-from asal_jax.types import Oracle, Params, Pool, Query
+from asal_jax.types import LabelledSet, Oracle, Params, Pool, Query
 
 
 class Learner(NamedTuple):
   """The classifier's jitted fit and accuracy (see classifier.py), and the test set on device."""
 
   fit: Callable[..., Params]
-  accuracy: Callable[..., Float[Array, " s"]]
+  accuracy: Callable[..., Accuracy]
   test_images: UInt8[Array, "n h w c"]
   test_labels: Int32[Array, " n"]
   classes: int
@@ -48,6 +49,11 @@ class Labelled:
       if np.any((np.diff(known, axis=1) == 0) & (known[:, 1:] >= 0)):
         raise damaged()
     self.images[:, rows], self.labels[:, rows], self.count = images, labels, rows.stop
+
+  @property
+  def known(self) -> LabelledSet:
+    """Ids and labels of what is labelled."""
+    return LabelledSet(self.ids[:, : self.count], self.labels[:, : self.count])
 
 
 class Everything(NamedTuple):
@@ -110,7 +116,7 @@ def measure(
   started = time.perf_counter()
   params = jax.block_until_ready(fit(learner, keys, cycle, labelled))
   seconds = (time.perf_counter() - started) / len(keys)
-  accuracy = np.asarray(learner.accuracy(params, learner.test_images, learner.test_labels))
+  accuracy = jax.tree.map(np.asarray, learner.accuracy(params, learner.test_images, learner.test_labels))
   counts = label_counts(labelled, learner.classes)
   journal.add_metrics(name, cycle, labelled.count, accuracy, counts, seconds)
   return params
@@ -124,10 +130,10 @@ def pool_strategy(
 
   def choose(cycle: int, params: Params, labelled: Labelled) -> Record:
     started = time.perf_counter()
-    ids = query(keys, cycle, params, labelled.ids[:, : labelled.count])
+    ids, calls = query(keys, cycle, params, labelled.known)
     seconds = (time.perf_counter() - started) / len(keys)
     entropy = np.asarray(world.scorers["entropy"].images(params, world.pool.read(ids))).mean(axis=1)
-    return journal.selection(name, cycle, ids, entropy, seconds)
+    return journal.selection(name, cycle, ids, entropy, seconds, calls)
 
   return Strategy(name, choose, lambda selection: read_images(world.pool, selection["ids"]), label)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Int32
 from ml_collections import ConfigDict
 
 from asal_jax import processes
@@ -18,6 +19,7 @@ from asal_jax.pools.blocks import sample_ids
 from asal_jax.pools.kinds import SubsetPool
 from asal_jax.search.features import PCA, FeatureSet, fit_pca, make_project, pixels, write_features
 from asal_jax.search.index import AUTO, INDICES, choose
+from asal_jax.search.neighbours import write_graph
 from asal_jax.store.checkpoint import Cache
 from asal_jax.store.progress import log
 from asal_jax.store.rows import Partial
@@ -107,19 +109,24 @@ class Preparation:
     return autoencoder, self._trained("autoencoder", autoencoder, iterations, self._settings("autoencoder"))
 
   def _extractor(self, name: str) -> tuple[Extract, Params, dict[str, Any]]:
-    """The feature extractor, its parameters, and what made them."""
+    """The feature extractor, its parameters, and what the features are made from."""
+    extract, extractor, made_by = pixels, (), self.made_of
     if name == "critic":
       gan, state = self.gan
-      return gan.critic_features, state.critic, self._settings("gan")
+      extract, extractor, made_by = gan.critic_features, state.critic, self._settings("gan")
     if name == "autoencoder":
       autoencoder, state = self.autoencoder
-      return autoencoder.encode, state.variables, self._settings("autoencoder")
-    return pixels, (), self.made_of
+      extract, extractor, made_by = autoencoder.encode, state.variables, self._settings("autoencoder")
+    return (
+      extract,
+      extractor,
+      {"extract": name, "made_by": made_by, "features": self.config.features.to_dict()},
+    )
 
+  @functools.cache  # noqa: B019 (as long as the run)
   def feature_set(self, name: str) -> FeatureSet:
     """Features `name`, PCA fitted on the pool, and the pool's index."""
-    extract, extractor, made_by = self._extractor(name)
-    made_from = {"extract": name, "made_by": made_by, "features": self.config.features.to_dict()}
+    extract, extractor, made_from = self._extractor(name)
     project = make_project(extract)
     folder = self._folder(f"features_{name}", "features", made_from)
     if not self.cache.complete(folder):
@@ -127,8 +134,22 @@ class Preparation:
         pca = self._pca(folder, extract, extractor)
         write_features(project, (extractor, pca), self.pool, self.pixel_range, folder / "pool.npy")
         self.cache.finish(folder, made_from)
-    pca = self._pca(folder, extract, extractor)
-    return FeatureSet(project, (extractor, pca), self._index(folder / "pool.npy", name, made_from))
+    pca, path = self._pca(folder, extract, extractor), folder / "pool.npy"
+    index = self._index(path, name, made_from)
+    return FeatureSet(project, (extractor, pca), np.load(path, mmap_mode="r"), index)
+
+  @functools.cache  # noqa: B019
+  def graph(self, name: str) -> Int32[np.ndarray, "n k"]:
+    """The neighbour graph of the pool in features `name`, mapped."""
+    found, k = self.feature_set(name), self.config.walk.neighbours
+    made_from = {"neighbours": k, **self._index_from(type(found.index), self._extractor(name)[2])}
+    folder = self._folder(f"graph_{name}", "features", made_from)
+    if not self.cache.complete(folder):
+      log.info("neighbour graph: %d of each over %s features", k, name)
+      with self.stages(f"graph {name}"):
+        write_graph(found.index, found.features, k, folder / "graph.npy")
+        self.cache.finish(folder, made_from)
+    return np.load(folder / "graph.npy", mmap_mode="r")
 
   def _pca(self, folder: pathlib.Path, extract: Extract, extractor: Params) -> PCA:
     """The principal components kept in `folder`, fitted there first; on a sample where the pool is large."""
@@ -153,13 +174,21 @@ class Preparation:
     if index == AUTO:
       index, why = processes.agreed(choose(*pool.shape))
       log.info("index: auto chose %s over %s features: %s", index, name, why)
-    options = {k: v for k, v in self.config.index.items() if k != "name"} if index == "pynndescent" else {}
-    made_from = {"index": index, **options, "features": features_from}
+    made_from = self._index_from(INDICES[index], features_from)
     folder = self._folder(f"index_{name}", "features", made_from)
     if not self.cache.complete(folder):
       log.info("index: %s over %s features", index, name)
       with self.stages(f"index {name}"):
         # Others only load it. What is built is dropped at once: it may be large.
-        processes.by_writer(lambda: INDICES[index].build(pool, folder, **options) and None)()
+        processes.by_writer(
+          lambda: INDICES[index].build(pool, folder, **self.config.index.to_dict()) and None
+        )()
         self.cache.finish(folder, made_from)
     return INDICES[index].load(folder)
+
+  def _index_from(self, kind: type[Index], features_from: dict[str, Any]) -> dict[str, Any]:
+    """What an index of this kind is made from."""
+    name = next(name for name, index in INDICES.items() if index is kind)
+    options = {k: v for k, v in self.config.index.items() if k != "name"} if name == "pynndescent" else {}
+    version = {"format": 2} if name == "pynndescent" else {}
+    return {"index": name, **version, **options, "features": features_from}

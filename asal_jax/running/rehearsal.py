@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from ml_collections import ConfigDict
 
-from asal_jax.acquisition import names
+from asal_jax.acquisition import table
 from asal_jax.acquisition.score import SCORES
 from asal_jax.errors import InputError
 from asal_jax.models.autoencoder import make_autoencoder
@@ -33,8 +33,9 @@ def rehearse(config: ConfigDict, image_shape: tuple[int, int, int], classes: int
     made = make_autoencoder(config.autoencoder, image_shape, pixel_range)
     return made.reconstruct(made.init(key).variables, images) - images
 
-  sections = {"classifier": (classifier, True), "gan": (gan, names.needs_gan(config.strategies))}
-  sections["autoencoder"] = (autoencoder, "autoencoder" in names.feature_sets(config.strategies))
+  needed = table.needs(config)
+  sections = {"classifier": (classifier, True), "gan": (gan, needed.gan)}
+  sections["autoencoder"] = (autoencoder, needed.autoencoder)
   for section, (trace, used) in sections.items():
     if not used:
       continue

@@ -26,11 +26,12 @@ class PCA(NamedTuple):
 class FeatureSet(NamedTuple):
   """One way to compare samples: features of images, and the pool's in an index.
 
-  project(params, pca, images f32[b h w c]) -> f32[b k], jittable.
+  project(params, images f32[b h w c]) -> f32[b k], jittable; `features` f32[n k] are the pool's, mapped from disk.
   """
 
   project: Extract
   params: Params
+  features: Float32[np.ndarray, "n k"]
   index: Index
 
 

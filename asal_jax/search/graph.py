@@ -6,10 +6,10 @@ import pathlib
 import pickle
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple, cast
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float32, Int32
 
 from asal_jax import processes
 from asal_jax.errors import InputError
@@ -75,8 +75,17 @@ def kept_graph(path: pathlib.Path, make: Callable[[], Any]) -> Any:
   return load_mapped(path)
 
 
-def make_graph(features: Float32[np.ndarray, "n d"], n_neighbors: int, seed: int, leaves: int) -> Any:
-  """pynndescent's NNDescent of the rows, ready for search; None for at most 2 n_neighbors rows."""
+class Built(NamedTuple):
+  """pynndescent's NNDescent of some rows, ready for search, and the neighbours i32[n k] of each that it was made of."""
+
+  graph: Any
+  neighbours: Int32[np.ndarray, "n k"]
+
+
+def make_graph(
+  features: Float32[np.ndarray, "n d"], n_neighbors: int, seed: int, leaves: int
+) -> Built | None:
+  """The graph of the rows; None for at most 2 n_neighbors rows."""
   if len(features) <= 2 * n_neighbors:
     return None
   import pynndescent
@@ -85,11 +94,16 @@ def make_graph(features: Float32[np.ndarray, "n d"], n_neighbors: int, seed: int
     # Duplicates can leave a row of the graph short; `search` copes.
     warnings.filterwarnings("ignore", "Failed to correctly find n_neighbors", UserWarning)
     graph = pynndescent.NNDescent(
-      np.ascontiguousarray(features), n_neighbors=n_neighbors, random_state=seed, compressed=True,
+      np.ascontiguousarray(features),
+      n_neighbors=n_neighbors,
+      random_state=seed,
       search_tree_leaf_budget=leaves,
-    )  # fmt: skip
+    )
     graph.prepare()
-  return graph
+    ids, _ = cast(tuple[np.ndarray, np.ndarray], graph.neighbor_graph)
+  neighbours = np.ascontiguousarray(ids[:, 1:], np.int32)  # Each row's first is itself.
+  graph.compress_index()
+  return Built(graph, neighbours)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -98,7 +112,7 @@ class Shard:
 
   start: int
   features: Float32[np.ndarray, "n d"]
-  graph: Any
+  built: Built | None
 
   @functools.cached_property
   def exact(self) -> ExactIndex:
@@ -113,11 +127,12 @@ class Shard:
     found = min(k, n - len(hidden))
 
     def ask(asked: int) -> Found:
-      ids, distances = self.graph.query(queries, k=asked, epsilon=epsilon)
+      assert self.built is not None
+      ids, distances = self.built.graph.query(queries, k=asked, epsilon=epsilon)
       return distances, ids
 
     answer = None
-    if m and found and self.graph is not None:
+    if m and found and self.built is not None:
       answer = over_ask(ask, found, hidden, n, n // 2)
     if m and found and answer is None:
       answer = self.exact.search(queries, k, hidden)
@@ -184,6 +199,21 @@ class PyNNDescentIndex:
 
   def __len__(self) -> int:
     return len(self.features)
+
+  @property
+  def degree(self) -> int:
+    """How many neighbours of each row are known from the building of the graphs; 0 where a shard has no graph."""
+    return min(0 if shard.built is None else shard.built.neighbours.shape[1] for shard in self.shards)
+
+  def neighbours(self, rows: slice) -> Int32[np.ndarray, "m k"]:
+    """The others nearest to each of some rows within its shard, nearest first, -1 where they are fewer."""
+    found = []
+    for shard in self.shards:
+      own = slice(max(0, rows.start - shard.start), min(len(shard.features), rows.stop - shard.start))
+      if shard.built is not None and own.start < own.stop:
+        ids = np.asarray(shard.built.neighbours[own])
+        found.append(np.where(ids < 0, -1, ids + np.int32(shard.start)))
+    return np.concatenate(found)
 
   @processes.by_writer
   def search(self, queries: np.ndarray, k: int, excluded: np.ndarray) -> Found:

@@ -66,11 +66,18 @@ class Journal:
       file.write("".join(json.dumps(record) + "\n" for record in records))
 
   def selection(
-    self, strategy: str, cycle: int, ids: np.ndarray | None, entropy, seconds: float | None
+    self,
+    strategy: str,
+    cycle: int,
+    ids: np.ndarray | None,
+    entropy=None,
+    seconds: float | None = None,
+    calls=None,
   ) -> Record:
     """A selection not yet labelled: pool ids int[s b] (None: synthetic samples) to add before training in `cycle`.
 
-    With their mean entropy a seed, and the seconds a seed that choosing them took. It is not written yet.
+    With their mean entropy a seed, the seconds a seed that choosing them took, and the images of the pool that the
+    classifier of each seed scored for it. It is not written yet.
     """
     return {
       "strategy": strategy,
@@ -78,6 +85,7 @@ class Journal:
       "ids": None if ids is None else ids.tolist(),
       "labels": None,
       "new_entropy": [None] * len(self.seeds) if entropy is None else [float(h) for h in entropy],
+      "calls": [None] * len(self.seeds) if calls is None else [int(n) for n in calls],
       "select_seconds": seconds,
     }
 
@@ -95,19 +103,22 @@ class Journal:
   def add_metrics(
     self, strategy: str, cycle: int, labels: int, accuracy, label_counts: np.ndarray, seconds: float
   ) -> None:
-    """Keeps a cycle's measurements: labels asked for a seed, accuracy f[s], label_counts int[s k], training seconds."""
-    selection = self.selections.get((strategy, cycle), {"new_entropy": [None] * len(self.seeds)})
+    """Keeps a cycle's measurements: labels asked for a seed, its `Accuracy` f[s], label_counts int[s k], training
+    seconds."""
+    selection = self.selections.get((strategy, cycle)) or self.selection(strategy, cycle, None)
     rows = [
       {
         "strategy": strategy,
         "seed": seed,
         "cycle": cycle,
         "labels": labels,
-        "test_accuracy": float(accuracy[i]),
+        "test_accuracy": float(accuracy.overall[i]),
+        "balanced_accuracy": float(accuracy.balanced[i]),
         "new_entropy": selection["new_entropy"][i],
+        "calls": selection["calls"][i],
         "label_counts": label_counts[i].tolist(),
         "train_seconds": seconds,
-        "select_seconds": selection.get("select_seconds"),
+        "select_seconds": selection["select_seconds"],
       }
       for i, seed in enumerate(self.seeds)
     ]
@@ -123,6 +134,6 @@ def write_tensorboard(folder: pathlib.Path, rows: list[Record]) -> None:
 
   for row in rows:
     with SummaryWriter(str(folder / f"{row['strategy']}-seed{row['seed']}")) as writer:
-      for name in ("test_accuracy", "new_entropy", "train_seconds", "select_seconds"):
+      for name in ("test_accuracy", "balanced_accuracy", "new_entropy", "train_seconds", "select_seconds"):
         if row[name] is not None:
           writer.add_scalar(name, row[name], row["labels"])

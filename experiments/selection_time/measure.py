@@ -13,13 +13,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from asal_jax.acquisition.score import entropy
-from asal_jax.acquisition.strategy import exhaustive, make_query
+from asal_jax.acquisition.strategy import exhaustive
+from asal_jax.acquisition.table import make_query
 from asal_jax.models.classifier import make_classifier, make_scorer
 from asal_jax.pools.jitter import JitteredPool
 from asal_jax.pools.kinds import ArrayPool
 from asal_jax.rng import seed_keys
 from asal_jax.running.comparison import make_world
 from asal_jax.store.rows import Partial
+from asal_jax.types import LabelledSet
 from configs import celeba_hat
 from experiments.selection_time.bench import Bench, Select, gan, preparation, start
 from experiments.selection_time.parts import Stopwatch, timed_world
@@ -41,7 +43,7 @@ def selections(bench: Bench, n: int, trained) -> Iterator[tuple[str, Select]]:
   def world(config):
     ready = preparation(bench, config, splits.pool.images)
     ready.gan = trained
-    return make_world(config, ready, begun.classifier, bench.workdir)
+    return make_world(config, ready, begun.classifier, 10, bench.workdir)
 
   def select(strategy: str, config, world, rest: str) -> Select:
     query = make_query(strategy, config, timed_world(world, watch))
@@ -74,10 +76,10 @@ def celeba(bench: Bench) -> None:
   for n in CELEBA_SIZES:
     pool = JitteredPool(ArrayPool(jnp.asarray(noise)), n, seed=0, flips=True)
     query = exhaustive(pool, scorer, 10, Partial(bench.workdir / "celeba.npz"))
-    labelled = np.arange(100, dtype=np.int32)[None]
+    known = LabelledSet(np.arange(100, dtype=np.int32)[None], np.zeros((1, 100), np.int32))
     bench.timed(
       "max entropy, CelebA's classifier", n,
-      lambda query=query, known=labelled: watch.select(query, "reading", keys, 1, params, known),
+      lambda query=query, known=known: watch.select(query, "reading", keys, 1, params, known),
     )  # fmt: skip
 
 

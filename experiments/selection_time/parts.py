@@ -6,7 +6,7 @@ from typing import Any
 
 import jax
 
-from asal_jax.acquisition.strategy import World
+from asal_jax.acquisition.table import World
 
 PARTS = ("synthesis", "features", "search", "scoring", "reading")
 

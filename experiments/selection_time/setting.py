@@ -11,7 +11,7 @@ from asal_jax import job
 from asal_jax.labelling.oracle import start_set
 from asal_jax.models.classifier import make_classifier, make_fit
 from asal_jax.rng import seed_keys
-from asal_jax.types import Classifier, Params, Splits
+from asal_jax.types import Classifier, LabelledSet, Params, Splits
 from configs import mnist_ten
 
 SIZES = (160_000, 1_000_000, 4_000_000, 16_000_000)
@@ -37,12 +37,12 @@ def make_config(n: int, index: str = "exact", subpool: int = 200) -> ConfigDict:
 
 
 class Start(NamedTuple):
-  """A cycle about to begin: classifiers [1 ...] trained on LABELLED samples, and these samples' ids i32[1 e]."""
+  """A cycle about to begin: classifiers [1 ...] trained on LABELLED samples, and these samples."""
 
   classifier: Classifier
   keys: Any
   params: Params
-  labelled: np.ndarray
+  labelled: LabelledSet
 
 
 def make_start(config: ConfigDict, splits: Splits) -> Start:
@@ -53,7 +53,7 @@ def make_start(config: ConfigDict, splits: Splits) -> Start:
   ids = start_set(keys[0], labels, LABELLED, len(splits.class_names))[None]
   fit = make_fit(classifier, config.classifier, tuple(config.data.pixel_range))
   params = fit(keys, 0, jnp.asarray(pool.read(ids)), jnp.asarray(labels[ids]), np.int32(LABELLED))
-  return Start(classifier, keys, params, ids)
+  return Start(classifier, keys, params, LabelledSet(ids, labels[ids]))
 
 
 def load(config: ConfigDict, cache: pathlib.Path) -> Splits:

@@ -19,7 +19,7 @@ from asal_jax.search.features import FeatureSet
 from asal_jax.search.index import INDICES
 from asal_jax.search.matching import match
 from asal_jax.store.rows import Partial
-from asal_jax.types import Pool
+from asal_jax.types import LabelledSet, Pool
 from configs import cifar_ten, mnist_ten, mnist_two
 from experiments.speed.ours import CIFAR, MNIST, random_images
 
@@ -109,12 +109,12 @@ class Asal:
     latents = make_synthesis(config.synthesis, self.gan, self.linear.classifier, entropy, BATCH)
     self.synthesis = Synthesis(self.gan.generate, self.generator, ascended=latents, random=latents)
 
-  def select(self, images: Pool, index, labelled) -> Timed:
-    features = FeatureSet(self.project, self.projection, index)
+  def select(self, images: Pool, of_pool, index, labelled) -> Timed:
+    features = FeatureSet(self.project, self.projection, of_pool, index)
     return self.call(asal(images, self.linear.scorer, self.synthesis, features), labelled)
 
   def call(self, query, labelled) -> Timed:
-    return lambda: query(self.keys, 1, self.params, labelled)
+    return lambda: query(self.keys, 1, self.params, LabelledSet(labelled, np.zeros_like(labelled)))
 
 
 def labels() -> Points:
@@ -128,9 +128,14 @@ def labels() -> Points:
     fit(key, 1)
     yield from ((name, count, waiting(fit, key, count)) for count in LABELS)
   method, images = Asal(), ArrayPool(random_images(pool))
-  index = INDICES["exact"].build(synthetic_features(pool))
+  features = synthetic_features(pool)
+  index = INDICES["exact"].build(features)
   for count in LABELS:
-    yield "select, ASAL exact", count, method.select(images, index, np.arange(count, dtype=np.int32)[None])
+    yield (
+      "select, ASAL exact",
+      count,
+      method.select(images, features, index, np.arange(count, dtype=np.int32)[None]),
+    )
 
 
 def pool() -> Points:
@@ -142,7 +147,7 @@ def pool() -> Points:
     for name, index in INDICES.items():
       if n <= LARGEST.get(name, n):
         built = index.build(features)
-        yield f"ASAL, {name}", n, method.select(images, built, excluded)
+        yield f"ASAL, {name}", n, method.select(images, features, built, excluded)
     scorer = method.linear.scorer
     yield "max entropy, linear", n, method.call(exhaustive(images, scorer, BATCH, NOTHING), excluded)
     yield "random", n, method.call(random_sampling(n, BATCH), excluded)
@@ -167,7 +172,8 @@ def seeds() -> Points:
   query = exhaustive(ArrayPool(random_images(10_000)), linear.scorer, BATCH, NOTHING)
 
   def cycle(keys):
-    return query(keys, 1, linear(keys, 500), np.zeros((len(keys), 0), np.int32))
+    none = np.zeros((len(keys), 0), np.int32)
+    return query(keys, 1, linear(keys, 500), LabelledSet(none, none))
 
   yield from together_and_one_by_one("linear, 500 labels", cycle, SEEDS[-1])
   lenet = Fit(mnist_ten.get_config(), MNIST, 10, 200)
