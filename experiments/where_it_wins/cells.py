@@ -77,6 +77,7 @@ def settings(cell: Cell, pool: int) -> ConfigDict:
   config = BENCHMARKS[cell.benchmark].get_config("small")
   ten = cell.benchmark == "MNIST ten"
   config.name = cell.name
+  config.data.classes = ()  # Those of the benchmark are all that the pool has.
   config.strategies = cell.strategies
   config.seeds = tuple(range(cell.seeds))
   config.classifier.network = cell.network
