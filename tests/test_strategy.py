@@ -313,7 +313,8 @@ def ring(size):
 def cost_of_a_cycle(world, name, size):
   """(images scored, neighbours asked for, most bytes of host memory) for choosing out of `size` and reading."""
   pool, index = Counted(size), Scattered(size)
-  features = {"pixels": world.feature_sets["pixels"]._replace(index=index)}
+  of_pool = np.broadcast_to(np.zeros((1, 6), np.float32), (size, 6))
+  features = {"pixels": world.feature_sets["pixels"]._replace(features=of_pool, index=index)}
   graphs = {"pixels": ring(size)}
   query = make_query(name, settings(), world._replace(pool=pool, feature_sets=features, graphs=graphs))
   tracemalloc.start()

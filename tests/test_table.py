@@ -72,7 +72,7 @@ def test_names_outside_the_grammar(name):
     (("labelled_walk20",), "critic", (True, (), ("critic",))),
     (("asal_autoencoder_walk20",), "pixels", (True, ("autoencoder",), ("autoencoder",))),
     (("mixed_walk20",), "pixels", (True, ("pixels",), ("pixels",))),
-    (("balanced_walk20",), "autoencoder", (False, (), ("autoencoder",))),
+    (("balanced_walk20",), "autoencoder", (False, ("autoencoder",), ("autoencoder",))),
   ],
 )
 def test_needs(strategies, graphs_of, needed):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from asal_jax.acquisition import walk
-from asal_jax.acquisition.balanced import balanced_walk, by_class, shortage
+from asal_jax.acquisition.balanced import SPREAD, balanced_walk, by_class, farthest, shortage
 from asal_jax.pools.kinds import MappedPool
 from asal_jax.rng import seed_keys
 from asal_jax.types import LabelledSet
@@ -15,6 +15,7 @@ POINTS = RNG.normal(size=(N, 3))
 GRAPH = np.argsort(np.linalg.norm(POINTS[:, None] - POINTS[None], axis=2), axis=1)[:, 1 : K + 1].astype(
   np.int32
 )
+FEATURES = POINTS.astype(np.float32)
 POOL = MappedPool(np.arange(N, dtype=np.uint16).view(np.uint8).reshape(N, 1, 2, 1))
 """Images that say which they are."""
 SCORES = RNG.normal(size=(SEEDS, N)).astype(np.float32)
@@ -93,10 +94,10 @@ def test_where_the_graph_ends_random_samples_are_scored():
 def test_a_pool_that_is_nearly_labelled():
   rest = np.array([3, 77, 200, 399])
   labelled = np.setdiff1d(np.arange(N), rest).astype(np.int32)[None].repeat(SEEDS, 0)
-  known = LabelledSet(labelled, np.zeros_like(labelled))
+  known = LabelledSet(labelled, np.arange(labelled.shape[1], dtype=np.int32)[None].repeat(SEEDS, 0) % 2)
   for query in (
     walk.walk(POOL, Scorer(), GRAPH, walk.near_labelled(GRAPH, 5), 40, BATCH),
-    balanced_walk(POOL, Scorer(), GRAPH, 2, 40, BATCH),
+    balanced_walk(POOL, Scorer(), GRAPH, FEATURES, 2, 40, BATCH),
     walk.seals(POOL, Scorer(), GRAPH, BATCH),
   ):
     found = query(KEYS, 1, (), known)
@@ -160,9 +161,33 @@ def test_a_balanced_walk_finds_the_rare_class_near_its_labelled_samples():
   assert 10 < len(rare) < 40
   labelled = np.r_[rare[:1], np.flatnonzero(CLASSES[0] == 0)[:7]].astype(np.int32)[None].repeat(SEEDS, 0)
   known = LabelledSet(labelled, np.take_along_axis(CLASSES, labelled, axis=1))
-  found = balanced_walk(POOL, Scorer(), GRAPH, 2, 60, 10)(KEYS, 1, (), known)
+  found = balanced_walk(POOL, Scorer(), GRAPH, FEATURES, 2, 60, 10)(KEYS, 1, (), known)
   plain = walk.walk(POOL, Scorer(), GRAPH, walk.drawn(N, 60), 60, 10)(KEYS, 1, (), known)
   assert found.calls.tolist() == [60] * SEEDS
   share = [np.isin(ids, rare).mean() for ids in (found.ids, plain.ids)]
   assert share[0] == 0.5
   assert share[1] < 0.3
+
+
+def test_farthest_is_k_centre_greedy():
+  """By hand on a line: from 0 and 10 the middle, then the middles of what is left."""
+  line = np.arange(11, dtype=np.float32)[:, None]
+  assert farthest(line, line[[0, 10]], 3)[0] == 5
+  assert set(farthest(line, line[[0, 10]], 3)[1:]) <= {2, 3, 7, 8}
+  rows = farthest(FEATURES[:50], FEATURES[300:310], 8)
+  known = [*FEATURES[300:310]]
+  for row in rows:
+    distances = [min(np.linalg.norm(x - c) for c in known) for x in FEATURES[:50]]
+    assert row == int(np.argmax(distances))
+    known.append(FEATURES[row])
+
+
+@pytest.mark.parametrize("labels", [0, -1])
+def test_while_a_class_has_no_label_the_batch_is_spread(labels, monkeypatch):
+  assert SPREAD > N  # So that all of the pool is compared.
+  known = LabelledSet(LABELLED, np.full_like(LABELLED, labels))
+  found = balanced_walk(POOL, Scorer(), GRAPH, FEATURES, 2, 60, BATCH)(KEYS, 1, (), known)
+  assert found.calls.tolist() == [0] * SEEDS
+  for row, labelled in zip(found.ids, LABELLED, strict=True):
+    rest = np.setdiff1d(np.arange(N), labelled)
+    assert row.tolist() == rest[farthest(FEATURES[rest], FEATURES[labelled], BATCH)].tolist()

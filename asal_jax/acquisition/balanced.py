@@ -4,14 +4,17 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Float32, Int
 
-from asal_jax.acquisition.strategy import generator
-from asal_jax.acquisition.walk import Frontier, Graph, Search, Starts, neighbours, share, side_by_side
+from asal_jax.acquisition.strategy import draw, generator
+from asal_jax.acquisition.walk import Frontier, Graph, Search, neighbours, share, side_by_side
 from asal_jax.types import Pool, Query
 
-RANDOM = 0.5
-"""Share of the calls that a random sub-pool takes."""
+RANDOM, STARTS = 0.5, 0.5
+"""Share of the calls that a random sub-pool takes, and of a walk's calls that neighbours of labelled samples take."""
+
+SPREAD = 1_000
+"""Random samples that are compared by their features while a class has no label."""
 
 
 def shortage(counts: Int[np.ndarray, " k"]) -> Float[np.ndarray, " k"]:
@@ -33,19 +36,44 @@ def by_class(ranked: list[int], classes: dict[int, int], batch: int) -> list[int
   return [ranked[place] for _, place in sorted(turns)[:batch]]
 
 
+def farthest(features: Float32[np.ndarray, "m d"], known: Float32[np.ndarray, "e d"], size: int) -> list[int]:
+  """`size` rows of `features`, each the farthest from all `known` ones and those before it: k-centre greedy.
+
+  Source: Sener and Savarese, Active Learning for Convolutional Neural Networks: A Core-Set Approach, ICLR 2018.
+  """
+  distances = np.full(len(features), np.inf)
+  rows: list[int] = []
+  for centre in (*known, *[None] * size):
+    if centre is None:
+      rows.append(int(distances.argmax()))
+      centre = features[rows[-1]]
+    distances = np.minimum(distances, np.sum((features - centre[None]) ** 2, axis=1))
+    distances[rows] = -1
+  return rows
+
+
 def balanced_walk(
-  pool: Pool, predict: Callable[..., Any], graph: Graph, classes: int, calls: int, batch: int,
-  extra: Starts | None = None,
+  pool: Pool, predict: Callable[..., Any], graph: Graph, features: Float32[np.ndarray, "n d"], classes: int,
+  calls: int, batch: int,
 ) -> Query:  # fmt: skip
   """`batch` samples, the most uncertain of each predicted class in turn, among `calls` that are scored.
 
   RANDOM of the calls go to random samples. Classes predicted for fewer of them than an equal share are looked for by
-  walks from graph neighbours of their labelled samples, and from those of `extra`: each gets calls by its `shortage`.
-  What is left of the calls goes to random samples too, all of them where no class is short.
+  walks from graph neighbours of their labelled samples, each with calls by its `shortage`; the other calls go to random
+  samples too, all of them where no class is short.
+
+  As long as a class has no label its uncertainty says nothing: the batch is then those of SPREAD random samples that
+  are `farthest` from what is labelled, by their features and without a call.
   """
   calls = max(calls, batch)
 
-  def search(rng, labelled, labels, more) -> Search:
+  def explore(rng, labelled) -> list[int]:
+    ids = draw(rng, len(graph), labelled, max(SPREAD, batch))
+    return ids[farthest(features[ids], features[labelled], batch)].tolist()
+
+  def search(rng, labelled, labels) -> Search:
+    if len(np.unique(labels[labels >= 0])) < classes:
+      return explore(rng, labelled)
     frontier = Frontier(graph, labelled)
     yield from frontier.fill(rng, share(calls, RANDOM))
     short = shortage(np.bincount(list(frontier.classes.values()), minlength=classes))
@@ -53,18 +81,15 @@ def balanced_walk(
     for k in np.argsort(-short, kind="stable")[: np.count_nonzero(short)]:
       frontier.queue = []
       size = int(rest * short[k])
-      known = neighbours(graph, rng, labelled[labels == k], frontier.labelled, size)
-      begin = [*more.tolist(), *known]
-      begun = yield from frontier.visit(begin, share(size, 0.5))
+      begin = neighbours(graph, rng, labelled[labels == k], frontier.labelled, share(size, STARTS))
+      begun = yield from frontier.visit(begin, size)
       yield from frontier.expand(size - len(begun))
     yield from frontier.fill(rng, calls)
     return by_class(frontier.ranked(), frontier.classes, batch)
 
   def query(keys, cycle, params, labelled):
-    none = np.zeros((len(keys), 0), np.int32)
-    more = none if extra is None else extra(keys, cycle, params, labelled)
     rngs = [generator("balanced", key, cycle) for key in keys]
-    searches = [search(*each) for each in zip(rngs, labelled.ids, labelled.labels, more, strict=True)]
+    searches = [search(*each) for each in zip(rngs, *labelled, strict=True)]
     return side_by_side(pool, predict, params, searches)
 
   return query

@@ -146,8 +146,10 @@ def _mixed_starts(name: StrategyName, config: ConfigDict, world: World) -> walk.
 
 
 def _balanced(name: StrategyName, config: ConfigDict, world: World) -> Query:
-  calls, batch = int(name.walk or 0), config.loop.per_cycle
-  return balanced_walk(world.pool, world.predict, _graph(config, world, WALK), world.classes, calls, batch)
+  return balanced_walk(
+    world.pool, world.predict, _graph(config, world, WALK), world.feature_sets[config.walk.features].features,
+    world.classes, int(name.walk or 0), config.loop.per_cycle,
+  )  # fmt: skip
 
 
 def _seals(name: StrategyName, config: ConfigDict, world: World) -> Query:
@@ -172,7 +174,7 @@ TABLE: dict[str, Entry] = {
   ),
   "balanced": Entry(
     "random samples, and a walk for the classes that these show too rarely; each class in turn", walk=_balanced,
-    modifiers=("walk",), graph=WALK,
+    modifiers=("walk",), features=WALK, graph=WALK,
   ),
   **{name: Entry("the synthesized samples themselves, to be labelled", gan=True) for name in GAAL},
   "supervised": Entry("nothing: all labels, the reference"),

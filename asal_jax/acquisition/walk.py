@@ -127,19 +127,22 @@ def side_by_side(pool: Pool, predict: Callable[..., Any], params: Params, search
 
   Rows are filled up to a power of two of at most WIDEST samples, for few compilations.
   """
-  asked: list[np.ndarray | None] = [next(search) for search in searches]
+  answers: list[Any] = [None] * len(searches)
+  asked: list[Any] = [()] * len(searches)
   chosen: list[list[int]] = [[] for _ in searches]
   calls = np.zeros(len(searches), np.int32)
-  while any(ids is not None for ids in asked):
-    scores, classes = _predict(pool, predict, params, [() if ids is None else ids for ids in asked])
-    for s, (search, ids) in enumerate(zip(searches, asked, strict=True)):
-      if ids is None:
-        continue
-      calls[s] += len(ids)
+  going = set(range(len(searches)))
+  while going:
+    for s in sorted(going):
       try:
-        asked[s] = search.send((scores[s, : len(ids)], classes[s, : len(ids)]))
+        asked[s] = searches[s].send(answers[s])
       except StopIteration as end:
-        asked[s], chosen[s] = None, end.value
+        chosen[s], asked[s] = end.value, ()
+        going.remove(s)
+    if going:
+      calls += np.array([len(ids) for ids in asked], np.int32)
+      scores, classes = _predict(pool, predict, params, asked)
+      answers = [(scores[s, : len(ids)], classes[s, : len(ids)]) for s, ids in enumerate(asked)]
   return Choice(np.array(chosen, np.int32), calls)
 
 
