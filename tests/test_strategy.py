@@ -46,7 +46,14 @@ NAMES = (
     "asal_pixels_rescore5",
     "seals",
   ),
-  *("random_walk9", "labelled_walk9", "mixed_walk9", "balanced_walk9", "asal_pixels_walk9"),
+  *(
+    "random_walk9",
+    "labelled_walk9",
+    "mixed_walk9",
+    "balanced_walk9",
+    "asal_pixels_walk9",
+    "balanced_asal_walk9",
+  ),
 )
 
 

@@ -25,6 +25,7 @@ from configs.base import get_config
     ("random_walk50", ("random", None, None, 50, False)),
     ("labelled_walk50", ("labelled", None, None, 50, False)),
     ("balanced_walk50", ("balanced", None, None, 50, False)),
+    ("balanced_asal_walk50", ("balanced_asal", None, None, 50, False)),
   ],
 )
 def test_strategy_names(name, expected):
@@ -72,6 +73,7 @@ def test_names_outside_the_grammar(name):
     (("labelled_walk20",), "critic", (True, (), ("critic",))),
     (("asal_autoencoder_walk20",), "pixels", (True, ("autoencoder",), ("autoencoder",))),
     (("mixed_walk20",), "pixels", (True, ("pixels",), ("pixels",))),
+    (("balanced_asal_walk20",), "pixels", (True, ("pixels",), ("pixels",))),
     (("balanced_walk20",), "autoencoder", (False, ("autoencoder",), ("autoencoder",))),
   ],
 )

@@ -191,3 +191,13 @@ def test_while_a_class_has_no_label_the_batch_is_spread(labels, monkeypatch):
   for row, labelled in zip(found.ids, LABELLED, strict=True):
     rest = np.setdiff1d(np.arange(N), labelled)
     assert row.tolist() == rest[farthest(FEATURES[rest], FEATURES[labelled], BATCH)].tolist()
+
+
+def test_matches_take_the_place_of_what_is_far_and_are_starts():
+  matched = np.stack([np.setdiff1d(np.arange(N), row)[-BATCH:] for row in LABELLED])
+  query = balanced_walk(POOL, Scorer(), GRAPH, FEATURES, 2, 60, BATCH, starts_at(matched))
+  found = query(KEYS, 1, (), LabelledSet(LABELLED, np.zeros_like(LABELLED)))
+  np.testing.assert_array_equal(found.ids, matched)
+  assert not found.calls.any()
+  both = np.arange(LABELLED.shape[1], dtype=np.int32)[None].repeat(SEEDS, 0) % 2
+  assert query(KEYS, 1, (), LabelledSet(LABELLED, both)).calls.tolist() == [60] * SEEDS

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float, Float32, Int
 
 from asal_jax.acquisition.strategy import draw, generator
-from asal_jax.acquisition.walk import Frontier, Graph, Search, neighbours, share, side_by_side
+from asal_jax.acquisition.walk import Frontier, Graph, Search, Starts, neighbours, share, side_by_side
 from asal_jax.types import Pool, Query
 
 RANDOM, STARTS = 0.5, 0.5
@@ -54,7 +54,7 @@ def farthest(features: Float32[np.ndarray, "m d"], known: Float32[np.ndarray, "e
 
 def balanced_walk(
   pool: Pool, predict: Callable[..., Any], graph: Graph, features: Float32[np.ndarray, "n d"], classes: int,
-  calls: int, batch: int,
+  calls: int, batch: int, matches: Starts | None = None,
 ) -> Query:  # fmt: skip
   """`batch` samples, the most uncertain of each predicted class in turn, among `calls` that are scored.
 
@@ -64,6 +64,8 @@ def balanced_walk(
 
   As long as a class has no label its uncertainty says nothing: the batch is then those of SPREAD random samples that
   are `farthest` from what is labelled, by their features and without a call.
+
+  With `matches`, the ablation, ASAL's matches are that batch, and half of the starts of each walk.
   """
   calls = max(calls, batch)
 
@@ -71,9 +73,9 @@ def balanced_walk(
     ids = draw(rng, len(graph), labelled, max(SPREAD, batch))
     return ids[farthest(features[ids], features[labelled], batch)].tolist()
 
-  def search(rng, labelled, labels) -> Search:
+  def search(rng, labelled, labels, matched) -> Search:
     if len(np.unique(labels[labels >= 0])) < classes:
-      return explore(rng, labelled)
+      return explore(rng, labelled) if matched is None else matched.tolist()
     frontier = Frontier(graph, labelled)
     yield from frontier.fill(rng, share(calls, RANDOM))
     short = shortage(np.bincount(list(frontier.classes.values()), minlength=classes))
@@ -81,7 +83,9 @@ def balanced_walk(
     for k in np.argsort(-short, kind="stable")[: np.count_nonzero(short)]:
       frontier.queue = []
       size = int(rest * short[k])
-      begin = neighbours(graph, rng, labelled[labels == k], frontier.labelled, share(size, STARTS))
+      starts = share(size, STARTS)
+      begin = [] if matched is None else matched[: starts // 2].tolist()
+      begin += neighbours(graph, rng, labelled[labels == k], frontier.labelled, starts - len(begin))
       begun = yield from frontier.visit(begin, size)
       yield from frontier.expand(size - len(begun))
     yield from frontier.fill(rng, calls)
@@ -89,7 +93,8 @@ def balanced_walk(
 
   def query(keys, cycle, params, labelled):
     rngs = [generator("balanced", key, cycle) for key in keys]
-    searches = [search(*each) for each in zip(rngs, *labelled, strict=True)]
+    matched = [None] * len(keys) if matches is None else matches(keys, cycle, params, labelled)
+    searches = [search(*each) for each in zip(rngs, *labelled, matched, strict=True)]
     return side_by_side(pool, predict, params, searches)
 
   return query

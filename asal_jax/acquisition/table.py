@@ -146,9 +146,12 @@ def _mixed_starts(name: StrategyName, config: ConfigDict, world: World) -> walk.
 
 
 def _balanced(name: StrategyName, config: ConfigDict, world: World) -> Query:
+  matches = None
+  if name.base == "balanced_asal":
+    matches = walk.matches(_make_asal(config.walk.features)(name, config, world))
   return balanced_walk(
     world.pool, world.predict, _graph(config, world, WALK), world.feature_sets[config.walk.features].features,
-    world.classes, int(name.walk or 0), config.loop.per_cycle,
+    world.classes, int(name.walk or 0), config.loop.per_cycle, matches,
   )  # fmt: skip
 
 
@@ -175,6 +178,10 @@ TABLE: dict[str, Entry] = {
   "balanced": Entry(
     "random samples, and a walk for the classes that these show too rarely; each class in turn", walk=_balanced,
     modifiers=("walk",), features=WALK, graph=WALK,
+  ),
+  "balanced_asal": Entry(
+    "the same with ASAL's matches: among the starts, and while a class has no label", walk=_balanced,
+    modifiers=("walk",), gan=True, features=WALK, graph=WALK,
   ),
   **{name: Entry("the synthesized samples themselves, to be labelled", gan=True) for name in GAAL},
   "supervised": Entry("nothing: all labels, the reference"),

@@ -20,7 +20,7 @@ CHEAP = (
 )
 """Strategies without a GAN."""
 
-GAN = ("asal_critic", "asal_critic_rescore20", "asal_critic_walk200", "mixed_walk200")
+GAN = ("asal_critic", "asal_critic_rescore20", "asal_critic_walk200", "mixed_walk200", "balanced_asal_walk50")
 
 
 class Cell(NamedTuple):
