@@ -62,20 +62,23 @@ def balanced_walk(
   walks from graph neighbours of their labelled samples, each with calls by its `shortage`; the other calls go to random
   samples too, all of them where no class is short.
 
-  As long as a class has no label its uncertainty says nothing: the batch is then those of SPREAD random samples that
-  are `farthest` from what is labelled, by their features and without a call.
+  As long as a class has no label its uncertainty says nothing: half of the batch is then those of SPREAD random samples
+  that are `farthest` from what is labelled, by their features and without a call.
 
-  With `matches`, the ablation, ASAL's matches are that batch, and half of the starts of each walk.
+  With `matches`, the ablation, ASAL's matches are that half, and half of the starts of each walk.
   """
   calls = max(calls, batch)
 
-  def explore(rng, labelled) -> list[int]:
+  def explore(rng, labelled, matched) -> list[int]:
+    half = -(-batch // 2)
+    if matched is not None:
+      return matched[:half].tolist()
     ids = draw(rng, len(graph), labelled, max(SPREAD, batch))
-    return ids[farthest(features[ids], features[labelled], batch)].tolist()
+    return ids[farthest(features[ids], features[labelled], half)].tolist()
 
   def search(rng, labelled, labels, matched) -> Search:
-    if len(np.unique(labels[labels >= 0])) < classes:
-      return explore(rng, labelled) if matched is None else matched.tolist()
+    missing = len(np.unique(labels[labels >= 0])) < classes
+    explored = explore(rng, labelled, matched) if missing else []
     frontier = Frontier(graph, labelled)
     yield from frontier.fill(rng, share(calls, RANDOM))
     short = shortage(np.bincount(list(frontier.classes.values()), minlength=classes))
@@ -89,7 +92,8 @@ def balanced_walk(
       begun = yield from frontier.visit(begin, size)
       yield from frontier.expand(size - len(begun))
     yield from frontier.fill(rng, calls)
-    return by_class(frontier.ranked(), frontier.classes, batch)
+    ranked = [i for i in frontier.ranked() if i not in explored]
+    return [*explored, *by_class(ranked, frontier.classes, batch - len(explored))]
 
   def query(keys, cycle, params, labelled):
     rngs = [generator("balanced", key, cycle) for key in keys]
