@@ -1,0 +1,149 @@
+"""The map and its tables, from results.jsonl: map.png, calls.png and TABLES.md.
+
+python -m experiments.where_it_wins.figures [FILE.jsonl [FOLDER]]
+"""
+
+import pathlib
+import sys
+from typing import Any
+
+import numpy as np
+from matplotlib.colors import TwoSlopeNorm
+
+from asal_jax.reporting import canvas
+from asal_jax.reporting.canvas import TEXT
+from asal_jax.store.journal import read_lines
+from experiments.speed.figures import frame
+from experiments.where_it_wins.statistics import RECOMMENDED, Record, against, cells, strategies
+from experiments.where_it_wins.tables import page
+
+FOLDER = pathlib.Path(__file__).parent
+CLIPPED = 10.0
+"""Percentage points at which the colours of the map end."""
+
+FAMILIES = {
+  "random sub-pool": (("subpool50", "subpool200", "subpool1000"), "#009E73"),
+  "walk from labelled": (("labelled_walk50", "labelled_walk200"), "#56B4E9"),
+  "balanced walk": (("balanced_walk50", "balanced_walk200", "balanced_walk1000"), "#D55E00"),
+}
+POINTS = {
+  "random": ("#767676", "o"), "entropy": ("#0072B2", "s"), "seals": ("#882255", "D"), "asal_critic": ("#E69F00", "v"),
+  "asal_critic_rescore20": ("#E69F00", "^"),
+}  # fmt: skip
+
+
+def short(cell: Record) -> str:
+  """A cell in a few words, in three lines."""
+  rare = "as it is" if cell["rare"] is None else f"{100 * cell['rare']:g} % rare"
+  of = f"{cell['pool']:,}" + (
+    f" = {cell['pool'] // cell['redundancy']:,} x {cell['redundancy']}" if cell["redundancy"] > 1 else ""
+  )
+  return f"{cell['benchmark']}, {cell['network']}\n{rare}, {cell['start_set']} start\n{of} images"
+
+
+def draw_map(records: list[Record], path: pathlib.Path) -> None:
+  """AUBC of every strategy in every cell against the recommendation's, hatched where p >= 0.05 after Holm."""
+  known = cells(records)
+  names = list(dict.fromkeys(name for cell in known for name in strategies(records, cell)))
+  figure = canvas.figure(2.6 + 0.62 * len(known), 2.4 + 0.3 * len(names))
+  axes = figure.subplots()
+  values = np.full((len(names), len(known)), np.nan)
+  for column, cell in enumerate(known):
+    found = strategies(records, cell)
+    best = max(found, key=lambda name: np.mean(found[name]["aubc"]))
+    compared = against(found, RECOMMENDED)
+    for row, name in enumerate(names):
+      if name not in found:
+        continue
+      difference = 0.0 if name == RECOMMENDED else compared[name].difference
+      values[row, column] = difference
+      text = f"{difference:+.1f}" if name != RECOMMENDED else f"{100 * np.mean(found[name]['aubc']):.1f}"
+      weight = "bold" if name == best else "normal"
+      dark = abs(difference) > 0.65 * CLIPPED
+      axes.text(
+        column, row, text, ha="center", va="center", size=6.5, weight=weight, color="white" if dark else TEXT
+      )
+      if name != RECOMMENDED and compared[name].p >= 0.05:
+        axes.fill_between(
+          [column - 0.5, column + 0.5],
+          row - 0.5,
+          row + 0.5,
+          hatch="////",
+          facecolor="none",
+          edgecolor="#BBBBBB",
+          linewidth=0,
+        )
+  image = axes.imshow(values, cmap="RdBu", norm=TwoSlopeNorm(0, -CLIPPED, CLIPPED), aspect="auto")
+  axes.set_yticks(range(len(names)), names, size=7.5)
+  axes.set_xticks(
+    range(len(known)),
+    [short(c) for c in known.values()],
+    size=6,
+    rotation=60,
+    ha="right",
+    rotation_mode="anchor",
+  )
+  for tick, cell in zip(axes.get_xticklabels(), known.values(), strict=True):
+    tick.set_color("#0072B2" if cell["held_out"] else TEXT)
+  axes.set_title(
+    f"AUBC against {RECOMMENDED} (its own row: AUBC %), percentage points; bold: the best of a cell; hatched: no "
+    "significant\ndifference (paired t-test, Holm); blue labels: cells held out from the choice of the recommendation",
+    size=8, loc="left", color=TEXT,
+  )  # fmt: skip
+  figure.colorbar(image, ax=axes, shrink=0.6, label="points below (red) or above (blue)", extend="both")
+  canvas.save(figure, path)
+
+
+def draw_calls(records: list[Record], path: pathlib.Path) -> None:
+  """AUBC against classifier calls a cycle, a panel a cell."""
+  known = cells(records)
+  columns = 4
+  rows = -(-len(known) // columns)
+  figure = canvas.figure(13.0, 2.5 * rows + 0.4)
+  panels = figure.subplots(rows, columns, squeeze=False).reshape(-1)
+  for axes in panels[len(known) :]:
+    axes.set_visible(False)
+  for axes, (cell, about) in zip(panels, known.items(), strict=False):
+    _panel(axes, strategies(records, cell))
+    axes.set_title(short(about).replace("\n", ", ", 1), size=7, color=TEXT)
+  handles, labels = panels[0].get_legend_handles_labels()
+  figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False, fontsize=8)
+  figure.supxlabel("classifier calls a cycle", size=9)
+  figure.supylabel("AUBC, %", size=9)
+  canvas.save(figure, path)
+
+
+def _panel(axes: Any, found: dict[str, Record]) -> None:
+  frame(axes)
+  mean = lambda name: 100 * np.mean(found[name]["aubc"])  # noqa: E731
+  # No calls at all stand at ten, on a logarithmic axis.
+  calls = lambda name: max(10, found[name]["calls"])  # noqa: E731
+  for label, (names, colour) in FAMILIES.items():
+    names = [name for name in names if name in found]
+    axes.plot(
+      [calls(n) for n in names],
+      [mean(n) for n in names],
+      marker=".",
+      color=colour,
+      label=label,
+      linewidth=1.3,
+    )
+  for name, (colour, marker) in POINTS.items():
+    if name in found:
+      axes.plot(calls(name), mean(name), marker, color=colour, label=name, markersize=5)
+  axes.set_xscale("log")
+  axes.set_xticks([10, 100, 1_000, 10_000], ["0", "100", "1k", "10k"])
+  axes.minorticks_off()
+
+
+def main() -> None:
+  source = pathlib.Path(sys.argv[1]) if sys.argv[1:] else FOLDER / "results.jsonl"
+  folder = pathlib.Path(sys.argv[2]) if sys.argv[2:] else FOLDER
+  records = read_lines(source)
+  draw_map(records, folder / "map.png")
+  draw_calls(records, folder / "calls.png")
+  (folder / "TABLES.md").write_text(page(records))
+
+
+if __name__ == "__main__":
+  main()

@@ -1,0 +1,98 @@
+"""What the map's records say: paired differences, corrected for their number; the recommendation put to the test."""
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy import stats
+
+from asal_jax.reporting.summary import holm
+
+RECOMMENDED = "balanced_walk50"
+RIVALS = ("subpool50", "seals", "entropy")
+"""What the recommendation is held against in the cells of a rare class; the sub-pool at equal calls in all."""
+
+RARE_BELOW = 0.05
+"""A cell's class is rare below this share."""
+
+Record = dict[str, Any]
+
+
+class Versus(NamedTuple):
+  """A paired comparison over seeds: mean difference and half its 95 % interval in percentage points, two-sided p."""
+
+  difference: float
+  half: float
+  p: float
+
+
+def cells(records: Iterable[Record]) -> dict[str, Record]:
+  """What each cell is and was made with, by name, in the order of the records."""
+  return {r["cell"]: r for r in records if r["kind"] == "cell"}
+
+
+def strategies(records: Iterable[Record], cell: str) -> dict[str, Record]:
+  """What a cell's strategies found, by name."""
+  return {r["strategy"]: r for r in records if r["kind"] == "strategy" and r["cell"] == cell}
+
+
+def versus(a: Record, b: Record, field: str = "aubc") -> Versus:
+  """How much a is above b; p is 1 where no seed differs."""
+  difference = 100 * (np.array(a[field]) - np.array(b[field]))
+  if not np.any(difference):
+    return Versus(0.0, 0.0, 1.0)
+  test = stats.ttest_1samp(difference, 0)
+  half = stats.t.ppf(0.975, len(difference) - 1) * difference.std(ddof=1) / len(difference) ** 0.5
+  return Versus(float(difference.mean()), float(half), float(test.pvalue))
+
+
+def against(found: dict[str, Record], reference: str) -> dict[str, Versus]:
+  """All strategies of a cell against one, p corrected for their number (Holm)."""
+  others = {name: versus(record, found[reference]) for name, record in found.items() if name != reference}
+  corrected = holm([v.p for v in others.values()])
+  return {name: v._replace(p=p) for (name, v), p in zip(others.items(), corrected, strict=True)}
+
+
+def penalties(records: list[Record]) -> tuple[list[str], np.ndarray]:
+  """Names, and f[n n]: the share of cells in which the row's strategy is significantly above the column's.
+
+  Of the strategies that all cells have; p < 0.05 after Holm's correction over the pairs of a cell (Ash et al. 2020).
+  """
+  found = [strategies(records, cell) for cell in cells(records)]
+  names = [name for name in found[0] if all(name in each for each in found)]
+  wins = np.zeros((len(names), len(names)))
+  for each in found:
+    pairs = [(i, j) for i in range(len(names)) for j in range(i)]
+    results = [versus(each[names[i]], each[names[j]]) for i, j in pairs]
+    for (i, j), result, p in zip(pairs, results, holm([r.p for r in results]), strict=True):
+      if p < 0.05:
+        wins[(i, j) if result.difference > 0 else (j, i)] += 1
+  return names, wins / len(found)
+
+
+def is_rare(cell: Record) -> bool:
+  """Whether the cell's first class is rare."""
+  return cell["classes"][0] / sum(cell["classes"]) < RARE_BELOW
+
+
+def equal_calls(name: str) -> str:
+  """The sub-pool that costs a walk's calls."""
+  return "subpool" + name.rpartition("walk")[2]
+
+
+def verdicts(records: list[Record], name: str = RECOMMENDED) -> list[tuple[Record, str, Versus]]:
+  """(cell, rival, the recommendation against it): the sub-pool at equal calls everywhere, RIVALS where a class is rare.
+
+  p is not corrected here: each is one of the claims.
+  """
+  claims = []
+  for cell, about in cells(records).items():
+    found = strategies(records, cell)
+    rivals = dict.fromkeys([equal_calls(name), *(RIVALS if is_rare(about) else ())])
+    claims += [(about, rival, versus(found[name], found[rival])) for rival in rivals]
+  return claims
+
+
+def labels_to_reach(record: Record, accuracy: float) -> int | None:
+  """The first number of labels at which the mean accuracy over seeds is at least this."""
+  return next((n for n, a in zip(record["labels"], record["accuracy"], strict=True) if a >= accuracy), None)
