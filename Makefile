@@ -2,11 +2,12 @@
 # make bench: our speed against PyTorch's and faiss', and how it grows; MNIST rows need TFDS_DATA_DIR.
 # make scale: search and selection on pools of up to a million images, some 15 minutes; make scale-16m: up to sixteen
 # million, under 3 hours, 32 GB of disk, 10 GB of memory. Both need MNIST in TFDS_DATA_DIR and go on where they stopped.
+# make map-small: a telling tenth of experiments/where_it_wins, under 10 minutes; make map: all of it, hours.
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: digits test lint types bench scale scale-16m clean
+.PHONY: digits test lint types bench scale scale-16m map map-small clean
 
 $(BIN)/installed: requirements.txt
 	$(PYTHON) -m venv $(VENV)
@@ -43,6 +44,14 @@ scale scale-16m: $(BIN)/installed
 	$(BIN)/python -m experiments.selection_time.measure --most=$(MOST)
 	$(BIN)/python -m experiments.search.figures
 	$(BIN)/python -m experiments.selection_time.figures
+
+map-small: $(BIN)/installed
+	$(BIN)/python -m experiments.where_it_wins.measure --small --to=runs/map/small.jsonl
+	$(BIN)/python -m experiments.where_it_wins.figures runs/map/small.jsonl runs/map
+
+map: $(BIN)/installed
+	$(BIN)/python -m experiments.where_it_wins.measure
+	$(BIN)/python -m experiments.where_it_wins.figures
 
 clean:
 	rm -rf $(VENV) runs

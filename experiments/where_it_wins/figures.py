@@ -5,6 +5,7 @@ python -m experiments.where_it_wins.figures [FILE.jsonl [FOLDER]]
 
 import pathlib
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from asal_jax.reporting.canvas import TEXT
 from asal_jax.store.journal import read_lines
 from experiments.speed.figures import frame
 from experiments.where_it_wins.statistics import RECOMMENDED, Record, against, cells, strategies
-from experiments.where_it_wins.tables import page
+from experiments.where_it_wins.tables import page, seconds_with_preparation
 
 FOLDER = pathlib.Path(__file__).parent
 CLIPPED = 10.0
@@ -85,55 +86,53 @@ def draw_map(records: list[Record], path: pathlib.Path) -> None:
   )
   for tick, cell in zip(axes.get_xticklabels(), known.values(), strict=True):
     tick.set_color("#0072B2" if cell["held_out"] else TEXT)
-  axes.set_title(
-    f"AUBC against {RECOMMENDED} (its own row: AUBC %), percentage points; bold: the best of a cell; hatched: no "
-    "significant\ndifference (paired t-test, Holm); blue labels: cells held out from the choice of the recommendation",
-    size=8, loc="left", color=TEXT,
-  )  # fmt: skip
-  figure.colorbar(image, ax=axes, shrink=0.6, label="points below (red) or above (blue)", extend="both")
+  title = f"AUBC against {RECOMMENDED}, percentage points (in its own row AUBC, %)"
+  marks = "bold: the best of a cell; hatched: p >= 0.05 (paired t-test, Holm)"
+  held_out = "blue: held out from the choice of the recommendation"
+  axes.set_title("\n".join([title, marks, held_out]), size=7.5, loc="left", color=TEXT)
+  bar = figure.colorbar(image, ax=axes, shrink=0.6, extend="both")
+  bar.ax.tick_params(labelsize=7)
   canvas.save(figure, path)
 
 
-def draw_calls(records: list[Record], path: pathlib.Path) -> None:
-  """AUBC against classifier calls a cycle, a panel a cell."""
+def draw_costs(
+  records: list[Record], path: pathlib.Path, cost: Callable[[str, Record, Record], float], label: str
+) -> None:
+  """AUBC against `cost(strategy, what it found, its cell)`, a panel a cell."""
   known = cells(records)
   columns = 4
   rows = -(-len(known) // columns)
-  figure = canvas.figure(13.0, 2.5 * rows + 0.4)
+  figure = canvas.figure(13.0, 2.5 * rows + 0.6)
   panels = figure.subplots(rows, columns, squeeze=False).reshape(-1)
   for axes in panels[len(known) :]:
     axes.set_visible(False)
   for axes, (cell, about) in zip(panels, known.items(), strict=False):
-    _panel(axes, strategies(records, cell))
+    found = strategies(records, cell)
+    _panel(axes, {name: (cost(name, r, about), 100 * np.mean(r["aubc"])) for name, r in found.items()})
     axes.set_title(short(about).replace("\n", ", ", 1), size=7, color=TEXT)
   handles, labels = panels[0].get_legend_handles_labels()
-  figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False, fontsize=8)
-  figure.supxlabel("classifier calls a cycle", size=9)
+  figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), frameon=False, fontsize=8)
+  figure.supxlabel(label, size=9)
   figure.supylabel("AUBC, %", size=9)
   canvas.save(figure, path)
 
 
-def _panel(axes: Any, found: dict[str, Record]) -> None:
+def _panel(axes: Any, points: dict[str, tuple[float, float]]) -> None:
   frame(axes)
-  mean = lambda name: 100 * np.mean(found[name]["aubc"])  # noqa: E731
-  # No calls at all stand at ten, on a logarithmic axis.
-  calls = lambda name: max(10, found[name]["calls"])  # noqa: E731
   for label, (names, colour) in FAMILIES.items():
-    names = [name for name in names if name in found]
-    axes.plot(
-      [calls(n) for n in names],
-      [mean(n) for n in names],
-      marker=".",
-      color=colour,
-      label=label,
-      linewidth=1.3,
-    )
+    line = [points[name] for name in names if name in points]
+    axes.plot(*zip(*line, strict=True), marker=".", color=colour, label=label, linewidth=1.3)
   for name, (colour, marker) in POINTS.items():
-    if name in found:
-      axes.plot(calls(name), mean(name), marker, color=colour, label=name, markersize=5)
-  axes.set_xscale("log")
-  axes.set_xticks([10, 100, 1_000, 10_000], ["0", "100", "1k", "10k"])
+    if name in points:
+      axes.plot(*points[name], marker, color=colour, label=name, markersize=5, linestyle="none")
+  axes.set_xscale("symlog", linthresh=10) if min(x for x, _ in points.values()) == 0 else axes.set_xscale(
+    "log"
+  )
   axes.minorticks_off()
+  axes.ticklabel_format(axis="y", useOffset=False)
+  low, high = axes.get_ylim()
+  if high - low < 1:
+    axes.set_ylim((low + high - 1) / 2, (low + high + 1) / 2)
 
 
 def main() -> None:
@@ -141,7 +140,11 @@ def main() -> None:
   folder = pathlib.Path(sys.argv[2]) if sys.argv[2:] else FOLDER
   records = read_lines(source)
   draw_map(records, folder / "map.png")
-  draw_calls(records, folder / "calls.png")
+  draw_costs(
+    records, folder / "calls.png", lambda name, found, cell: found["calls"], "classifier calls a cycle"
+  )
+  seconds = "seconds a cycle for all seeds, the preparation spread over the cycles"
+  draw_costs(records, folder / "seconds.png", seconds_with_preparation, seconds)
   (folder / "TABLES.md").write_text(page(records))
 
 

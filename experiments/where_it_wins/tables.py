@@ -20,6 +20,11 @@ HEADER = (
   "strategy", "calls", "AUBC %", "balanced %", "final %", "rare found", "labels to random's end",
   f"against {RECOMMENDED}", "s/cycle", "s/cycle with preparation",
 )  # fmt: skip
+ABOUT = """Made by `python -m experiments.where_it_wins.figures` from results.jsonl. AUBC is the mean accuracy over the
+cycles, ± half its 95 % Student-t interval over seeds; differences are paired over seeds, p after Holm's correction
+within a cell; s/cycle is a seed's share of a selection, the last column a selection of all seeds and the preparation
+spread over the cycles."""
+
 GAN_STAGES = ("gan", "features critic", "index critic", "graph critic")
 GRAPH_STAGES = ("features pixels", "index pixels", "graph pixels")
 
@@ -35,6 +40,11 @@ def preparation(name: str, about: Record) -> float:
   return sum(seconds.get(stage, 0) for stage in needed)
 
 
+def seconds_with_preparation(name: str, found: Record, about: Record) -> float:
+  """Seconds of a selection for all seeds, and the preparation spread over the cycles."""
+  return found["select_seconds"] * about["seeds"] + preparation(name, about) / (len(found["labels"]) - 1)
+
+
 def plus_minus(values: list[float]) -> str:
   """Mean in per cent and half its 95 % interval."""
   found = interval(values)
@@ -48,10 +58,10 @@ def cell_table(records: list[Record], cell: str, about: Record) -> str:
   goal = found["random"]["accuracy"][-1]
   lines = []
   for name in sorted(found, key=lambda name: -np.mean(found[name]["aubc"])):
-    r, cycles = found[name], len(found[name]["labels"]) - 1
+    r = found[name]
     versus = compared.get(name)
     reached = labels_to_reach(r, goal)
-    whole = r["select_seconds"] * about["seeds"] + preparation(name, about) / cycles
+    whole = seconds_with_preparation(name, r, about)
     lines.append(
       (
         name, f"{r['calls']:,.0f}", plus_minus(r["aubc"]), plus_minus(r["balanced_aubc"]), plus_minus(r["final"]),
@@ -104,10 +114,7 @@ def page(records: list[Record]) -> str:
   return "\n\n".join(
     [
       "# Tables of the map",
-      "Made by `python -m experiments.where_it_wins.figures` from results.jsonl. AUBC is the mean accuracy over the "
-      "cycles, ± half its 95 % Student-t interval over seeds; differences are paired over seeds, p after Holm's correction "
-      "within a cell; s/cycle is a seed's share of a selection, the last column a selection of all seeds and the "
-      "preparation spread over the cycles.",
+      ABOUT,
       f"## {RECOMMENDED} put to the test\nAUBC in percentage points, p not corrected.",
       verdict_table(records),
       "## Who beats whom, in per cent of the cells",
