@@ -23,8 +23,8 @@ def result(tmp_path_factory):
 def test_every_strategy_seed_and_cycle_has_its_line_with_all_fields(result):
   lines = read_lines(result.workdir / "metrics.jsonl")
   assert lines == result.records
-  fields = "strategy seed cycle labels test_accuracy new_entropy label_counts train_seconds select_seconds"
-  assert all(list(line) == fields.split() for line in lines)
+  fields = "strategy seed cycle labels test_accuracy balanced_accuracy new_entropy calls label_counts"
+  assert all(list(line) == [*fields.split(), "train_seconds", "select_seconds"] for line in lines)
   found = [(line["strategy"], line["cycle"], line["seed"]) for line in lines]
   curves = [s for s in tiny.STRATEGIES if s != "supervised"]
   wanted = [("supervised", 0, seed) for seed in (0, 1)]
@@ -35,6 +35,10 @@ def test_every_strategy_seed_and_cycle_has_its_line_with_all_fields(result):
     assert (line["new_entropy"] is None) == (line["cycle"] == 0)
     if line["strategy"] != "supervised":
       assert line["labels"] == 10 + 5 * line["cycle"]
+    # Of two classes the test set has about as many: the two accuracies differ by little.
+    assert abs(line["balanced_accuracy"] - line["test_accuracy"]) < 0.05
+    asked = {"entropy": 276, "subpool": 20, "asal_autoencoder_rescore5": 25}.get(line["strategy"], 0)
+    assert line["calls"] == (asked if line["cycle"] else None)
 
 
 def test_selected_samples_are_distinct_and_the_label_counts_are_theirs(result):
