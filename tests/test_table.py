@@ -25,6 +25,11 @@ from configs.base import get_config
     ("random_walk50", ("random", None, None, 50, False)),
     ("labelled_walk50", ("labelled", None, None, 50, False)),
     ("balanced_walk50", ("balanced", None, None, 50, False)),
+    ("margin", ("margin", None, None, None, False)),
+    ("badge", ("badge", None, None, None, False)),
+    ("cluster_margin500", ("cluster_margin", 500, None, None, False)),
+    ("coreset", ("coreset", None, None, None, False)),
+    ("coreset500", ("coreset", 500, None, None, False)),
   ],
 )
 def test_strategy_names(name, expected):
@@ -39,6 +44,8 @@ def test_strategy_names(name, expected):
     ("Random", "random"),
     ("asal-critic", "asal_critic"),
     ("seal", "seals"),
+    ("bagde200", "badge"),
+    ("core_set", "coreset"),
   ],
 )
 def test_misspelt_strategies_get_a_suggestion(name, meant):
@@ -51,7 +58,8 @@ def test_misspelt_strategies_get_a_suggestion(name, meant):
   ["", "asal", "asal_pixels_rescore", "asal_pixels_rescore0", "asal_pixels_rescore-1", "random_random_latents",
    "asal_pixels_random_latents_rescore20", "asal_pixels ", "supervised_rescore20", "labelled", "mixed", "balanced",
    "random_walk", "random_walk0", "entropy_walk50", "seals_walk50", "entropy200", "subpool0", "subpool_200",
-   "asal_critic_rescore20_walk50", "random_rescore20", "subpool200_walk50"],
+   "asal_critic_rescore20_walk50", "random_rescore20", "subpool200_walk50", "margin200", "badge200_walk50",
+   "coreset_200"],
 )  # fmt: skip
 def test_names_outside_the_grammar(name):
   with pytest.raises(InputError, match=r"^strategies: found"):
@@ -73,6 +81,9 @@ def test_names_outside_the_grammar(name):
     (("asal_autoencoder_walk20",), "pixels", (True, ("autoencoder",), ("autoencoder",))),
     (("mixed_walk20",), "pixels", (True, ("pixels",), ("pixels",))),
     (("balanced_walk20",), "autoencoder", (False, (), ("autoencoder",))),
+    (("badge", "cluster_margin20", "density20", "margin", "coreset20"), "autoencoder", (False, (), ())),
+    (("coreset20", "coreset"), "autoencoder", (False, ("autoencoder",), ())),
+    (("coreset",), "critic", (True, ("critic",), ())),
   ],
 )
 def test_needs(strategies, graphs_of, needed):
