@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Float32, Int, Int32
 from scipy.cluster.hierarchy import fcluster, linkage
+from scipy.spatial.distance import cdist
 from scipy.special import entr
 from sklearn.metrics import pairwise_distances_argmin_min
 
@@ -107,14 +108,9 @@ def pick_density(_rng, probabilities, hidden, _, batch: int) -> Int[np.ndarray, 
   return np.argsort(-scores, kind="stable")[:batch]
 
 
-def to_nearest(
-  features: Float[np.ndarray, "n d"], centres: Float[np.ndarray, "e d"]
-) -> Float[np.ndarray, " n"]:
-  """Squared distance of each row, which may be mapped, to the nearest of the centres, block by block."""
-  found = np.empty(len(features))
-  for rows in parts(len(features)):
-    found[rows] = pairwise_distances_argmin_min(features[rows], centres, metric="sqeuclidean")[1]
-  return found
+def by_block(features: Float[np.ndarray, "n d"], function: Callable[..., Any]) -> Float[np.ndarray, " n"]:
+  """A function f[m d] -> f[m] of all rows, which may be mapped, block by block."""
+  return np.concatenate([function(features[rows]) for rows in parts(len(features))])
 
 
 def k_centre(
@@ -127,13 +123,18 @@ def k_centre(
 
   Source: Sener and Savarese, Active Learning for Convolutional Neural Networks: A Core-Set Approach, ICLR 2018.
   """
-  nearest, chosen = to_nearest(features, centres), []
+  chosen: list[int] = []
+  # One is fast for many centres, the other for one.
+  to_nearest = lambda rows: pairwise_distances_argmin_min(rows, centres, metric="sqeuclidean")[1]  # noqa: E731
+  to_last = lambda rows: cdist(rows, features[chosen[-1:]], "sqeuclidean")[:, 0]  # noqa: E731
+  nearest = by_block(features, to_nearest)
   nearest[taken] = -1
-  for _ in range(batch):
+  while True:
     chosen.append(int(nearest.argmax()))
-    nearest = np.minimum(nearest, to_nearest(features, features[chosen[-1:]]))
+    if len(chosen) == batch:
+      return chosen
+    nearest = np.minimum(nearest, by_block(features, to_last))
     nearest[chosen] = -1
-  return chosen
 
 
 def pick_coreset(_rng, _probabilities, hidden, known, batch: int) -> list[int]:
@@ -142,7 +143,7 @@ def pick_coreset(_rng, _probabilities, hidden, known, batch: int) -> list[int]:
 
 
 def coreset_of_pool(features: Float32[np.ndarray, "n k"], batch: int) -> Query:
-  """`k_centre` of the whole pool in features that do not change: no call, `batch` passes over the features a cycle."""
+  """`k_centre` of the whole pool in features that do not change: no call, `batch` passes over them a cycle and seed."""
 
   def choose(labelled: Int32[np.ndarray, " e"]) -> list[int]:
     return k_centre(features, features[labelled], labelled, batch)
