@@ -42,6 +42,7 @@ LINEAR = Classifier(
   lambda w, x: x.reshape(x.shape[0], -1) - 0.5,
 )
 NAMES = (
+  *("margin", "least_confidence", "badge9", "cluster_margin9", "coreset", "coreset9", "density9"),
   *(
     "random",
     "entropy",
@@ -52,7 +53,6 @@ NAMES = (
     "asal_pixels_rescore5",
     "seals",
   ),
-  *("margin", "least_confidence", "badge9", "cluster_margin9", "coreset", "coreset9", "density9"),
   *("random_walk9", "labelled_walk9", "mixed_walk9", "balanced_walk9", "asal_pixels_walk9"),
 )
 

@@ -16,6 +16,11 @@ from configs.base import get_config
     ("entropy", ("entropy", None, None, None, False)),
     ("subpool", ("subpool", None, None, None, False)),
     ("subpool1000", ("subpool", 1000, None, None, False)),
+    ("margin", ("margin", None, None, None, False)),
+    ("badge", ("badge", None, None, None, False)),
+    ("cluster_margin500", ("cluster_margin", 500, None, None, False)),
+    ("coreset", ("coreset", None, None, None, False)),
+    ("coreset500", ("coreset", 500, None, None, False)),
     ("asal_pixels", ("asal_pixels", None, None, None, False)),
     ("asal_critic_rescore20", ("asal_critic", None, 20, None, False)),
     ("asal_autoencoder_random_latents", ("asal_autoencoder", None, None, None, True)),
@@ -25,11 +30,6 @@ from configs.base import get_config
     ("random_walk50", ("random", None, None, 50, False)),
     ("labelled_walk50", ("labelled", None, None, 50, False)),
     ("balanced_walk50", ("balanced", None, None, 50, False)),
-    ("margin", ("margin", None, None, None, False)),
-    ("badge", ("badge", None, None, None, False)),
-    ("cluster_margin500", ("cluster_margin", 500, None, None, False)),
-    ("coreset", ("coreset", None, None, None, False)),
-    ("coreset500", ("coreset", 500, None, None, False)),
   ],
 )
 def test_strategy_names(name, expected):
@@ -70,6 +70,9 @@ def test_names_outside_the_grammar(name):
   ("strategies", "graphs_of", "needed"),
   [
     (("random", "supervised", "subpool", "entropy"), "pixels", (False, (), ())),
+    (("badge", "cluster_margin20", "density20", "margin", "coreset20"), "autoencoder", (False, (), ())),
+    (("coreset20", "coreset"), "autoencoder", (False, ("autoencoder",), ())),
+    (("coreset",), "critic", (True, ("critic",), ())),
     (
       ("asal_critic", "asal_pixels_rescore3", "asal_critic_rescore3"),
       "pixels",
@@ -81,9 +84,6 @@ def test_names_outside_the_grammar(name):
     (("asal_autoencoder_walk20",), "pixels", (True, ("autoencoder",), ("autoencoder",))),
     (("mixed_walk20",), "pixels", (True, ("pixels",), ("pixels",))),
     (("balanced_walk20",), "autoencoder", (False, (), ("autoencoder",))),
-    (("badge", "cluster_margin20", "density20", "margin", "coreset20"), "autoencoder", (False, (), ())),
-    (("coreset20", "coreset"), "autoencoder", (False, ("autoencoder",), ())),
-    (("coreset",), "critic", (True, ("critic",), ())),
   ],
 )
 def test_needs(strategies, graphs_of, needed):
