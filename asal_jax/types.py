@@ -83,13 +83,15 @@ class Classifier(NamedTuple):
 
   init(key) -> params; logits(params, images f32[n h w c]) -> f32[n k], k = 1 for two classes;
   training_logits(params, images, key): the same with dropout, where the network has any;
-  loss(logits, labels i32[n]) -> f32[n].
+  loss(logits, labels i32[n]) -> f32[n]; hidden(params, images) -> f32[n d]: the input of the last layer, flat, dropout
+  off.
   """
 
   init: Callable[[Key[Array, ""]], Params]
   logits: Callable[[Params, Float[Array, "n h w c"]], Float[Array, "n k"]]
   training_logits: Callable[[Params, Float[Array, "n h w c"], Key[Array, ""]], Float[Array, "n k"]]
   loss: Callable[[Float[Array, "n k"], Int32[Array, " n"]], Float[Array, " n"]]
+  hidden: Extract
 
 
 @runtime_checkable

@@ -16,7 +16,7 @@ STRATEGIES = (
   "asal_critic_rescore20",
   "asal_critic_random_latents",
 )
-"""All strategies but GAAL, for two classes."""
+"""Those that are compared where nothing else is said, for two classes."""
 
 MULTICLASS = tuple(name for name in STRATEGIES if name != "min_distance")
 """The same without minimum distance, which is for two classes."""
@@ -28,13 +28,14 @@ def get_config() -> ConfigDict:
   config.name = "base"  # titles of the figures
   config.seeds = (0, 1, 2, 3, 4)  # one active-learning run each, side by side
   config.strategies = STRATEGIES  # names as in the README; each runs for all seeds
-  config.score = "entropy"  # entropy | min_distance (two classes): what subpool and ASAL look for
+  # entropy | margin | least_confidence | min_distance (two classes): what subpool and ASAL look for
+  config.score = "entropy"
   config.precision = (
     "float32"  # float32 | tensorfloat32 | bfloat16: of products on GPU and TPU; a CPU has one
   )
   config.tensorboard = False  # also write the metrics as TensorBoard events (pip install tensorboardX)
   config.labeller = "pool"  # pool | file: who labels real samples; file: a person, by a CSV in the workdir
-  config.subpool = 200  # random unlabelled samples that `subpool` scores in a cycle
+  config.subpool = 200  # random unlabelled samples that `subpool` and its rivals look at in a cycle
 
   config.data = ConfigDict()
   config.data.name = "mnist"  # digits | mnist | cifar10 | celeb_a

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from asal_jax.models.classifier import make_accuracy, make_classifier, make_fit
-from asal_jax.networks.classifiers import CLASSIFIERS
+from asal_jax.networks.classifiers import CLASSIFIERS, AllCNN
 from asal_jax.rng import seed_keys
 from configs.base import get_config
 
@@ -72,3 +72,27 @@ def test_dropout_is_of_training_alone(network):
   sure = jax.jit(classifier.logits)(params, x)
   assert sure.shape == (4, 3)
   assert np.allclose(sure, first, atol=1e-6) != (network in ("all_cnn", "celeba"))
+
+
+LAYERS = {"linear": (0, 1), "lenet5": (2, 3), "lenet_20_50_500": (2, 2), "celeba": (3, 2), "all_cnn": (9, 0)}
+"""Convolutions and dense layers."""
+
+
+@pytest.mark.parametrize("network", CLASSIFIERS)
+def test_hidden_is_what_goes_into_the_last_layer(network):
+  classifier = make_classifier(settings(network=network), (16, 16, 3), 3)
+  x = jax.random.normal(jax.random.key(0), (4, 16, 16, 3))
+  params = jax.jit(classifier.init)(jax.random.key(1))
+  # Checkpoints hold these names.
+  convolutions, dense = LAYERS[network]
+  names = [f"Conv_{i}" for i in range(convolutions)] + [f"Dense_{i}" for i in range(dense)]
+  assert sorted(params["params"]) == sorted(names)
+  hidden = jax.jit(classifier.hidden)(params, x)
+  if network == "all_cnn":
+    _, seen = AllCNN(3).apply(params, x, capture_intermediates=True)
+    before = seen["intermediates"]["Conv_7"]["__call__"][0]
+    np.testing.assert_allclose(hidden, np.maximum(before, 0).mean(axis=(1, 2)), atol=1e-5)
+  else:
+    last = jax.tree.map(np.asarray, params["params"][names[-1]])
+    found = np.asarray(hidden) @ last["kernel"] + last["bias"]
+    np.testing.assert_allclose(found, jax.jit(classifier.logits)(params, x), atol=1e-4)

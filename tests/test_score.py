@@ -7,7 +7,7 @@ import pytest
 import scipy.special
 import scipy.stats
 
-from asal_jax.acquisition.score import SCORES, entropy, min_distance
+from asal_jax.acquisition.score import SCORES, entropy, least_confidence, margin, min_distance
 
 LOGITS = np.random.default_rng(0).normal(scale=3, size=(50, 1)).astype(np.float32)
 
@@ -34,7 +34,22 @@ def test_min_distance():
   np.testing.assert_allclose(min_distance(jnp.asarray(LOGITS)), -(LOGITS[:, 0] ** 2), rtol=1e-6)
 
 
-def test_both_rank_binary_samples_equally():
+@pytest.mark.parametrize("k", [1, 3, 10])
+def test_margin_and_least_confidence(k):
+  logits = np.random.default_rng(k).normal(scale=3, size=(50, k)).astype(np.float32)
+  p = scipy.special.softmax(np.pad(logits.astype(float), ((0, 0), (0, int(k == 1)))), axis=1)
+  second, first = np.sort(p, axis=1)[:, -2:].T
+  np.testing.assert_allclose(margin(jnp.asarray(logits)), second - first, atol=1e-6)
+  np.testing.assert_allclose(least_confidence(jnp.asarray(logits)), 1 - first, atol=1e-6)
+
+
+@pytest.mark.parametrize(("k", "outcomes"), [(1, 2), (3, 3), (10, 10)])
+def test_margin_and_least_confidence_at_equal_logits(k, outcomes):
+  assert margin(jnp.zeros((1, k)))[0] == 0
+  np.testing.assert_allclose(least_confidence(jnp.zeros((1, k))), 1 - 1 / outcomes, rtol=1e-6)
+
+
+def test_all_rank_binary_samples_equally():
   orders = [np.argsort(score(jnp.asarray(LOGITS)), kind="stable") for score in SCORES.values()]
   nearest_last = np.argsort(-np.abs(LOGITS[:, 0]), kind="stable")
   for order in orders:

@@ -12,7 +12,7 @@ from asal_jax.acquisition.score import SCORES
 from asal_jax.acquisition.strategy import Synthesis, best_first, draw_unlabelled
 from asal_jax.acquisition.synthesis import make_synthesis
 from asal_jax.acquisition.table import World, make_query
-from asal_jax.models.classifier import cross_entropy, make_predict, make_scorer
+from asal_jax.models.classifier import cross_entropy, make_embed, make_predict, make_scorer
 from asal_jax.models.gan import make_gan
 from asal_jax.pools import blocks
 from asal_jax.pools.kinds import ArrayPool, MappedPool
@@ -34,8 +34,15 @@ PARAMS = jnp.asarray(3 * RNG.normal(size=(SEEDS, 9, 1)), jnp.float32)
 GRAPH = np.argsort(np.linalg.norm(X[:, None] - X[None], axis=2), axis=1)[:, 1:6].astype(np.int32)
 DECODER = jnp.asarray(RNG.normal(size=(5, 9)), jnp.float32)
 LABELLED = np.stack([RNG.permutation(POOL)[:12] for _ in range(SEEDS)]).astype(np.int32)
-LINEAR = Classifier(None, lambda w, x: (x.reshape(x.shape[0], -1) - 0.5) @ w, None, cross_entropy)
+LINEAR = Classifier(
+  None,
+  lambda w, x: (x.reshape(x.shape[0], -1) - 0.5) @ w,
+  None,
+  cross_entropy,
+  lambda w, x: x.reshape(x.shape[0], -1) - 0.5,
+)
 NAMES = (
+  *("margin", "least_confidence", "badge9", "cluster_margin9", "coreset", "coreset9", "density9"),
   *(
     "random",
     "entropy",
@@ -93,8 +100,9 @@ def world(request, tmp_path_factory):
   features, graphs = {"pixels": FeatureSet(project, ((), pca), found, index)}, {"pixels": GRAPH}
   predict, partial = make_predict(LINEAR, SCORES["entropy"], RANGE), lambda name: folder / f"{name}.npz"
   return World(
-    pool, 2, scorers, predict, synthesis, features, graphs, lambda name: Partial(partial(name), seconds=0)
-  )
+    pool, 2, scorers, predict, make_embed(LINEAR, RANGE), synthesis, features, graphs,
+    lambda name: Partial(partial(name), seconds=0),
+  )  # fmt: skip
 
 
 def decisions():
@@ -122,7 +130,7 @@ def test_only_distinct_unlabelled_samples(world, name):
     assert all(len(set(row.tolist())) == BATCH for row in ids)
 
 
-@pytest.mark.parametrize("name", ["entropy", "min_distance"])
+@pytest.mark.parametrize("name", SCORES)
 def test_exhaustive_search_equals_brute_force(world, name):
   np.testing.assert_array_equal(ask(world, name), closest_to_the_boundary(LABELLED))
 
@@ -156,7 +164,7 @@ def test_a_pass_goes_on_where_it_was_killed(world, monkeypatch, cut):
   assert len(reads) == 8 - cut
 
 
-@pytest.mark.parametrize("score", ["entropy", "min_distance"])
+@pytest.mark.parametrize("score", SCORES)
 def test_a_subpool_as_large_as_the_pool_is_exhaustive(world, score):
   found = ask(world, "subpool", subpool=POOL + 5, score=score)
   np.testing.assert_array_equal(found, closest_to_the_boundary(LABELLED))
@@ -338,9 +346,11 @@ def cost_of_a_cycle(world, name, size):
 
 CALLS = {
   "random": 0,
-  "entropy": POOL,
-  "min_distance": POOL,
+  **dict.fromkeys(SCORES, POOL),
   "subpool": 6,
+  "coreset": 0,
+  # Where the labelled samples lie, too.
+  "coreset9": 9 + LABELLED.shape[1],
   "asal_pixels": 0,
   "asal_pixels_rescore5": 20,
 }
@@ -354,7 +364,7 @@ def test_calls_are_what_the_name_says(world, name):
     assert query(KEYS, cycle, PARAMS, known(LABELLED)).calls.tolist() == [CALLS.get(name, 9)] * SEEDS
 
 
-@pytest.mark.parametrize("name", sorted(set(NAMES) - {"entropy", "min_distance"}))
+@pytest.mark.parametrize("name", sorted(set(NAMES) - {*SCORES, "coreset"}))
 def test_a_cycle_costs_the_same_of_ten_thousand_and_of_sixteen_million_images(world, name):
   cost_of_a_cycle(world, name, 10_000)
   small, large = (cost_of_a_cycle(world, name, size) for size in (10_000, 16_000_000))

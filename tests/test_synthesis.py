@@ -30,7 +30,7 @@ def logits(params, images):
 
 GENERATOR, CLASSIFIERS = normal(0, LATENT, 9), 2 * normal(1, len(SEEDS), 9, 1)
 gan = GAN(None, None, None, generate, None, None, LATENT)
-classifier = Classifier(None, logits, None, cross_entropy)
+classifier = Classifier(None, logits, None, cross_entropy, None)
 
 
 def synthesis(score, steps, batch=BATCH, gan=gan):
@@ -48,7 +48,13 @@ def slope(score, z, weights):
   x = 1 / (1 + np.exp(-z @ np.asarray(GENERATOR, float)))
   f = x @ weights + 0.7
   p = 1 / (1 + np.exp(-f))
-  along = {"entropy": -f * p * (1 - p), "min_distance": -2 * f}[score]
+  surer = np.sign(f) * p * (1 - p)
+  along = {
+    "entropy": -f * p * (1 - p),
+    "min_distance": -2 * f,
+    "margin": -2 * surer,
+    "least_confidence": -surer,
+  }[score]
   return along * (np.asarray(GENERATOR, float) @ (weights * x * (1 - x)))
 
 

@@ -16,6 +16,11 @@ from configs.base import get_config
     ("entropy", ("entropy", None, None, None, False)),
     ("subpool", ("subpool", None, None, None, False)),
     ("subpool1000", ("subpool", 1000, None, None, False)),
+    ("margin", ("margin", None, None, None, False)),
+    ("badge", ("badge", None, None, None, False)),
+    ("cluster_margin500", ("cluster_margin", 500, None, None, False)),
+    ("coreset", ("coreset", None, None, None, False)),
+    ("coreset500", ("coreset", 500, None, None, False)),
     ("asal_pixels", ("asal_pixels", None, None, None, False)),
     ("asal_critic_rescore20", ("asal_critic", None, 20, None, False)),
     ("asal_autoencoder_random_latents", ("asal_autoencoder", None, None, None, True)),
@@ -40,6 +45,8 @@ def test_strategy_names(name, expected):
     ("Random", "random"),
     ("asal-critic", "asal_critic"),
     ("seal", "seals"),
+    ("bagde200", "badge"),
+    ("core_set", "coreset"),
   ],
 )
 def test_misspelt_strategies_get_a_suggestion(name, meant):
@@ -52,7 +59,8 @@ def test_misspelt_strategies_get_a_suggestion(name, meant):
   ["", "asal", "asal_pixels_rescore", "asal_pixels_rescore0", "asal_pixels_rescore-1", "random_random_latents",
    "asal_pixels_random_latents_rescore20", "asal_pixels ", "supervised_rescore20", "labelled", "mixed", "balanced",
    "random_walk", "random_walk0", "entropy_walk50", "seals_walk50", "entropy200", "subpool0", "subpool_200",
-   "asal_critic_rescore20_walk50", "random_rescore20", "subpool200_walk50"],
+   "asal_critic_rescore20_walk50", "random_rescore20", "subpool200_walk50", "margin200", "badge200_walk50",
+   "coreset_200"],
 )  # fmt: skip
 def test_names_outside_the_grammar(name):
   with pytest.raises(InputError, match=r"^strategies: found"):
@@ -63,6 +71,9 @@ def test_names_outside_the_grammar(name):
   ("strategies", "graphs_of", "needed"),
   [
     (("random", "supervised", "subpool", "entropy"), "pixels", (False, (), ())),
+    (("badge", "cluster_margin20", "density20", "margin", "coreset20"), "autoencoder", (False, (), ())),
+    (("coreset20", "coreset"), "autoencoder", (False, ("autoencoder",), ())),
+    (("coreset",), "critic", (True, ("critic",), ())),
     (
       ("asal_critic", "asal_pixels_rescore3", "asal_critic_rescore3"),
       "pixels",

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from asal_jax.acquisition import walk
-from asal_jax.acquisition.balanced import SPREAD, balanced_walk, by_class, farthest, shortage
+from asal_jax.acquisition.balanced import SPREAD, balanced_walk, shortage
+from asal_jax.acquisition.batch import k_centre
 from asal_jax.pools.kinds import MappedPool
 from asal_jax.rng import seed_keys
 from asal_jax.types import LabelledSet
@@ -149,13 +150,6 @@ def test_balanced_counts_are_hardly_a_shortage(classes):
   assert np.mean([shortage(row).sum() for row in counts]) < 0.1
 
 
-def test_classes_take_turns():
-  classes = {1: 0, 2: 0, 3: 0, 4: 1, 5: 1, 6: 2}
-  assert by_class([1, 2, 3, 4, 5, 6], classes, 5) == [1, 4, 6, 2, 5]
-  assert by_class([6, 5, 1, 2, 3, 4], classes, 5) == [6, 5, 1, 2, 4]
-  assert by_class([3, 2, 1], classes, 3) == [3, 2, 1]
-
-
 def test_a_balanced_walk_finds_the_rare_class_near_its_labelled_samples():
   rare = np.flatnonzero(CLASSES[0])
   assert 10 < len(rare) < 40
@@ -169,19 +163,6 @@ def test_a_balanced_walk_finds_the_rare_class_near_its_labelled_samples():
   assert share[1] < 0.3
 
 
-def test_farthest_is_k_centre_greedy():
-  """By hand on a line: from 0 and 10 the middle, then the middles of what is left."""
-  line = np.arange(11, dtype=np.float32)[:, None]
-  assert farthest(line, line[[0, 10]], 3)[0] == 5
-  assert set(farthest(line, line[[0, 10]], 3)[1:]) <= {2, 3, 7, 8}
-  rows = farthest(FEATURES[:50], FEATURES[300:310], 8)
-  known = [*FEATURES[300:310]]
-  for row in rows:
-    distances = [min(np.linalg.norm(x - c) for c in known) for x in FEATURES[:50]]
-    assert row == int(np.argmax(distances))
-    known.append(FEATURES[row])
-
-
 @pytest.mark.parametrize("labels", [0, -1])
 def test_while_a_class_has_no_label_half_of_the_batch_is_spread(labels):
   assert SPREAD > N  # So that all of the pool is compared.
@@ -190,7 +171,7 @@ def test_while_a_class_has_no_label_half_of_the_batch_is_spread(labels):
   assert found.calls.tolist() == [60] * SEEDS
   for row, labelled in zip(found.ids, LABELLED, strict=True):
     rest = np.setdiff1d(np.arange(N), labelled)
-    far = {*rest[farthest(FEATURES[rest], FEATURES[labelled], BATCH // 2)].tolist()}
+    far = {*rest[k_centre(FEATURES[rest], FEATURES[labelled], np.arange(0), BATCH // 2)].tolist()}
     assert {*row[: BATCH // 2].tolist()} == far
     assert len({*row.tolist()} - {*labelled.tolist()}) == BATCH
 

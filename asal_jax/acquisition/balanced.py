@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Float32, Int
 
+from asal_jax.acquisition.batch import by_class, k_centre
 from asal_jax.acquisition.strategy import draw, generator
 from asal_jax.acquisition.walk import Frontier, Graph, Search, Starts, neighbours, share, side_by_side
 from asal_jax.types import Pool, Query
@@ -26,32 +27,6 @@ def shortage(counts: Int[np.ndarray, " k"]) -> Float[np.ndarray, " k"]:
   return np.maximum(0, 1 - (counts + 2 * np.sqrt(counts + 1)) / equal)
 
 
-def by_class(ranked: list[int], classes: dict[int, int], batch: int) -> list[int]:
-  """The first `batch` of `ranked` when the classes take turns, each in its own order, the best ranked class first."""
-  seen: dict[int, int] = {}
-  turns = []
-  for place, i in enumerate(ranked):
-    turn = seen[classes[i]] = seen.get(classes[i], -1) + 1
-    turns.append((turn, place))
-  return [ranked[place] for _, place in sorted(turns)[:batch]]
-
-
-def farthest(features: Float32[np.ndarray, "m d"], known: Float32[np.ndarray, "e d"], size: int) -> list[int]:
-  """`size` rows of `features`, each the farthest from all `known` ones and those before it: k-centre greedy.
-
-  Source: Sener and Savarese, Active Learning for Convolutional Neural Networks: A Core-Set Approach, ICLR 2018.
-  """
-  distances = np.full(len(features), np.inf)
-  rows: list[int] = []
-  for centre in (*known, *[None] * size):
-    if centre is None:
-      rows.append(int(distances.argmax()))
-      centre = features[rows[-1]]
-    distances = np.minimum(distances, np.sum((features - centre[None]) ** 2, axis=1))
-    distances[rows] = -1
-  return rows
-
-
 def balanced_walk(
   pool: Pool, predict: Callable[..., Any], graph: Graph, features: Float32[np.ndarray, "n d"], classes: int,
   calls: int, batch: int, matches: Starts | None = None,
@@ -63,7 +38,7 @@ def balanced_walk(
   samples too, all of them where no class is short.
 
   As long as a class has no label its uncertainty says nothing: half of the batch is then those of SPREAD random samples
-  that are `farthest` from what is labelled, by their features and without a call.
+  that are farthest (`k_centre`) from what is labelled, by their features and without a call.
 
   With `matches`, the ablation, ASAL's matches are that half, and half of the starts of each walk.
   """
@@ -74,7 +49,7 @@ def balanced_walk(
     if matched is not None:
       return matched[:half].tolist()
     ids = draw(rng, len(graph), labelled, max(SPREAD, batch))
-    return ids[farthest(features[ids], features[labelled], half)].tolist()
+    return ids[k_centre(features[ids], features[labelled], np.arange(0), half)].tolist()
 
   def search(rng, labelled, labels, matched) -> Search:
     missing = len(np.unique(labels[labels >= 0])) < classes

@@ -5,7 +5,10 @@ Logits are [n, k] with k = 1 for two classes (the probability is a sigmoid), els
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Array, Float
+
+from asal_jax.models.classifier import probabilities
 
 
 def entropy(logits: Float[Array, "n k"]) -> Float[Array, " n"]:
@@ -21,4 +24,26 @@ def min_distance(logits: Float[Array, "n 1"]) -> Float[Array, " n"]:
   return -jnp.square(logits[:, 0])
 
 
-SCORES = {"entropy": entropy, "min_distance": min_distance}
+def margin(logits: Float[Array, "n k"]) -> Float[Array, " n"]:
+  """Minus the difference of the two largest probabilities.
+
+  Source: Scheffer et al., Active Hidden Markov Models for Information Extraction, IDA 2001.
+  """
+  largest = lax.top_k(probabilities(logits), 2)[0]
+  return largest[:, 1] - largest[:, 0]
+
+
+def least_confidence(logits: Float[Array, "n k"]) -> Float[Array, " n"]:
+  """1 - the largest probability.
+
+  Source: Lewis and Gale, A Sequential Algorithm for Training Text Classifiers, SIGIR 1994.
+  """
+  return 1 - jnp.max(probabilities(logits), axis=-1)
+
+
+SCORES = {
+  "entropy": entropy,
+  "min_distance": min_distance,
+  "margin": margin,
+  "least_confidence": least_confidence,
+}

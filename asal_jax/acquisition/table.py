@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Int32
 from ml_collections import ConfigDict
 
-from asal_jax.acquisition import walk
+from asal_jax.acquisition import rivals, walk
 from asal_jax.acquisition.balanced import balanced_walk
 from asal_jax.acquisition.score import SCORES
 from asal_jax.acquisition.strategy import Synthesis, asal, exhaustive, random_sampling, subpool
@@ -33,13 +33,15 @@ class World(NamedTuple):
   """What a strategy may see: no label is in it. `scorers`, `feature_sets` and `graphs` i32[n k] are by name.
 
   `predict(params, images u8[s m h w c])` gives the scores f32[s m] by `config.score` and the most probable classes
-  i32[s m], of `classes`; `partial(name)` is where a pass over the whole pool keeps what it has so far.
+  i32[s m], of `classes`; `embed`, of the same, the classes' probabilities f32[s m k] and the classifier's last hidden
+  layer f32[s m d]; `partial(name)` is where a pass over the whole pool keeps what it has so far.
   """
 
   pool: Pool
   classes: int
   scorers: dict[str, Scorer]
   predict: Callable[..., Any]
+  embed: Callable[..., Any]
   synthesis: Synthesis | None
   feature_sets: dict[str, FeatureSet]
   graphs: dict[str, Int32[np.ndarray, "n k"]]
@@ -60,8 +62,9 @@ class Entry(NamedTuple):
   """A strategy: what it asks for, its maker, and what it needs.
 
   `make` is None for what is no query of the pool, and for what is there to be walked from alone; `walk` makes the
-  walk. `modifiers` are those it takes, of StrategyName. `features` is the feature set that it searches,
-  `graph` the one whose neighbour graph it, or its walk, goes along: WALK stands for `config.walk.features`.
+  walk. `modifiers` are those it takes, of StrategyName. `features` is the feature set that it searches, if
+  its name has no size, `graph` the one whose neighbour graph it, or its walk, goes along: WALK stands for
+  `config.walk.features`.
   """
 
   about: str
@@ -126,6 +129,19 @@ def _subpool(name: StrategyName, config: ConfigDict, world: World) -> Query:
   return subpool(world.pool, scorer, name.size or config.subpool, config.loop.per_cycle)
 
 
+def _rival(make: Callable[[Pool, Callable[..., Any], int, int], Query]) -> Maker:
+  """A rival on a sub-pool."""
+  return lambda name, config, world: make(
+    world.pool, world.embed, name.size or config.subpool, config.loop.per_cycle
+  )
+
+
+def _coreset(name: StrategyName, config: ConfigDict, world: World) -> Query:
+  if name.size:
+    return _rival(rivals.coreset)(name, config, world)
+  return rivals.coreset_of_pool(world.feature_sets[config.walk.features].features, config.loop.per_cycle)
+
+
 def _random_starts(name: StrategyName, config: ConfigDict, world: World) -> walk.Starts:
   return walk.drawn(len(world.pool), walk.share(name.walk, config.walk.starts))
 
@@ -183,6 +199,17 @@ TABLE: dict[str, Entry] = {
     "the same with ASAL's matches: among the starts, and while a class has no label", walk=_balanced,
     modifiers=("walk",), gan=True, features=WALK, graph=WALK,
   ),
+  "badge": Entry("of a sub-pool, large and diverse gradients", _rival(rivals.badge), modifiers=("size",)),
+  "cluster_margin": Entry(
+    "of a sub-pool, small margins, from all clusters", _rival(rivals.cluster_margin), modifiers=("size",)
+  ),
+  "coreset": Entry(
+    "what is farthest from all labelled samples: of the pool by fixed features, of a sub-pool in the hidden layer",
+    _coreset, modifiers=("size",), features=WALK,
+  ),
+  "density": Entry(
+    "of a sub-pool, the highest entropies where it is dense", _rival(rivals.density), modifiers=("size",)
+  ),
   **{name: Entry("the synthesized samples themselves, to be labelled", gan=True) for name in GAAL},
   "supervised": Entry("nothing: all labels, the reference"),
 }  # fmt: skip
@@ -233,7 +260,8 @@ def needs(config: ConfigDict) -> Needs:
   for name in map(parse_strategy, config.strategies):
     entry = TABLE[name.base]
     gan |= entry.gan
-    features.add(entry.features)
+    if not name.size:
+      features.add(entry.features)
     if name.walk or "walk" not in entry.modifiers:
       graphs.add(entry.graph)
   named = [{config.walk.features if f == WALK else f for f in found} for found in (features, graphs)]

@@ -125,7 +125,7 @@ class Frontier:
 def side_by_side(pool: Pool, predict: Callable[..., Any], params: Params, searches: list[Search]) -> Choice:
   """Runs one search a seed in lockstep; what they yield at a time is read and scored together.
 
-  Rows are filled up to a power of two of at most WIDEST samples, for few compilations.
+  Rows are filled up to a power of two of samples, for few compilations.
   """
   answers: list[Any] = [None] * len(searches)
   asked: list[Any] = [()] * len(searches)
@@ -141,20 +141,23 @@ def side_by_side(pool: Pool, predict: Callable[..., Any], params: Params, search
         going.remove(s)
     if going:
       calls += np.array([len(ids) for ids in asked], np.int32)
-      scores, classes = _predict(pool, predict, params, asked)
+      scores, classes = at_ids(pool, predict, params, asked)
       answers = [(scores[s, : len(ids)], classes[s, : len(ids)]) for s, ids in enumerate(asked)]
   return Choice(np.array(chosen, np.int32), calls)
 
 
-def _predict(pool: Pool, predict: Callable[..., Any], params: Params, asked: list[Any]):
-  """Scores f32[s m] and classes i32[s m] of the ids asked for by each seed, and of image 0 where these are fewer."""
+def at_ids(pool: Pool, function: Callable[..., Any], params: Params, asked: list[Any]) -> list[np.ndarray]:
+  """What a function of (params, images u8[s m h w c]) gives, [s m ...] each, for the ids asked for by each seed.
+
+  Of image 0 where these are fewer: in rows of few widths, and at most WIDEST at a time.
+  """
   widest = max(map(len, asked))
   columns = min(WIDEST, 1 << max(4, (widest - 1).bit_length()))
   ids = np.zeros((len(asked), -(-max(1, widest) // columns) * columns), np.int32)
   for row, wanted in zip(ids, asked, strict=True):
     row[: len(wanted)] = wanted
-  blocks = [predict(params, pool.read(ids[:, rows])) for rows in parts(ids.shape[1], columns)]
-  return (np.concatenate(each, axis=1) for each in zip(*blocks, strict=True))
+  blocks = [function(params, pool.read(ids[:, rows])) for rows in parts(ids.shape[1], columns)]
+  return [np.concatenate(each, axis=1) for each in zip(*blocks, strict=True)]
 
 
 def walk(

@@ -46,6 +46,7 @@ def make_classifier(config: ConfigDict, image_shape: tuple[int, int, int], class
     logits=pure(network),
     training_logits=lambda params, images, key: with_dropout(params, images, key)[0],
     loss=LOSSES[config.loss],
+    hidden=pure(network, "hidden"),
   )
 
 
@@ -162,6 +163,23 @@ def make_predict(classifier: Classifier, score: Score, pixel_range: PixelRange):
     return score(logits), predicted(logits)
 
   return devices.jit(devices.over_devices(jax.vmap(predict), (0, 0)))
+
+
+def make_embed(classifier: Classifier, pixel_range: PixelRange):
+  """Jitted (params [s ...], images of each seed u8[s m h w c]) -> (`probabilities` f32[s m k], hidden f32[s m d])."""
+
+  def embed(params, images):
+    images = decode(images, pixel_range)
+    return probabilities(classifier.logits(params, images)), classifier.hidden(params, images)
+
+  return devices.jit(devices.over_devices(jax.vmap(embed), (0, 0)))
+
+
+def probabilities(logits: Float[Array, "n k"]) -> Float[Array, "n classes"]:
+  """The softmax over the classes; of one logit the sigmoid's two, that of class 0 first."""
+  if logits.shape[-1] == 1:
+    logits = jnp.concatenate([jnp.zeros_like(logits), logits], axis=-1)
+  return jax.nn.softmax(logits)
 
 
 def predicted(logits: Float[Array, "n k"]) -> Int32[Array, " n"]:

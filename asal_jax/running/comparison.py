@@ -17,7 +17,7 @@ from asal_jax.acquisition.synthesis import make_synthesis
 from asal_jax.acquisition.table import World, make_query
 from asal_jax.labelling.labellers import make_classifier_labeller, make_file_labeller
 from asal_jax.labelling.oracle import make_oracle, start_set
-from asal_jax.models.classifier import make_accuracy, make_fit, make_predict, make_scorer
+from asal_jax.models.classifier import make_accuracy, make_embed, make_fit, make_predict, make_scorer
 from asal_jax.models.judge import Judge
 from asal_jax.reporting import report, summary
 from asal_jax.reporting.agreement import measure_agreement
@@ -64,6 +64,7 @@ def make_world(
     classes,
     scorers,
     predict,
+    make_embed(classifier, preparation.pixel_range),
     _synthesis(config, preparation, classifier) if needed.gan else None,
     {name: preparation.feature_set(name) for name in needed.features},
     {name: preparation.graph(name) for name in needed.graphs},

@@ -16,7 +16,7 @@ from asal_jax.acquisition.synthesis import make_synthesis
 from asal_jax.acquisition.table import World
 from asal_jax.labelling.oracle import start_set
 from asal_jax.models.autoencoder import make_autoencoder
-from asal_jax.models.classifier import make_classifier, make_fit, make_predict, make_scorer
+from asal_jax.models.classifier import make_classifier, make_embed, make_fit, make_predict, make_scorer
 from asal_jax.models.gan import make_gan
 from asal_jax.models.train import make_chunk, make_draw
 from asal_jax.pools.kinds import ArrayPool
@@ -121,11 +121,9 @@ def max_entropy_mnist_two() -> Timed:
   pool = Data(ArrayPool(pool.images), pool.labels)
   with tempfile.TemporaryDirectory() as folder:
     # Kept for all calls, with a new journal each: its learner is compiled once.
-    predict, partial = (
-      make_predict(classifier, entropy, RANGE),
-      lambda name: Partial(pathlib.Path(folder) / name),
-    )
-    world = World(pool.images, 2, scorers, predict, None, {}, {}, partial)
+    predict, embed = make_predict(classifier, entropy, RANGE), make_embed(classifier, RANGE)
+    partial = lambda name: Partial(pathlib.Path(folder) / name)  # noqa: E731
+    world = World(pool.images, 2, scorers, predict, embed, None, {}, {}, partial)
     comparison = Comparison(
       config, Splits(pool, test, ("5", "7")), classifier, world, no_judge, pathlib.Path(folder)
     )
