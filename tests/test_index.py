@@ -153,7 +153,7 @@ def test_graph_searches_exactly_where_it_returns_too_few(gaussian, graph, monkey
     ids[:, -1] = -1
     return ids, distances
 
-  monkeypatch.setattr(graph.shards[0].graph, "query", poor)
+  monkeypatch.setattr(graph.shards[0].built.graph, "query", poor)
   excluded = np.arange(len(features)) % 7 == 0
   check_exact(features, queries, 10, excluded, graph.search(queries, 10, ids_of(excluded)))
 
@@ -342,7 +342,7 @@ def test_a_loaded_graph_is_mapped_and_its_file_never_written(gaussian, small_par
   PyNNDescentIndex.build(features, tmp_path)
   before = {path: path.read_bytes() for path in tmp_path.iterdir()}
   index = PyNNDescentIndex.load(tmp_path)
-  data = index.shards[0].graph._raw_data
+  data = index.shards[0].built.graph._raw_data
   while not isinstance(data, np.memmap):
     assert data is not None, "the graph's data are not mapped"
     data = data.base if isinstance(data, np.ndarray) else getattr(data, "obj", None)

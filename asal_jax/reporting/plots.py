@@ -31,6 +31,12 @@ COLOURS = {
   "asal_pixels": "#E69F00",
   "asal_autoencoder": "#CC79A7",
   "asal_critic": "#D55E00",
+  "seals": "#AA4499",
+  "balanced": "#CC3311",
+  "labelled": "#999933",
+  "mixed": "#44AA99",
+  "badge": "#332288",
+  "coreset": "#117733",
   "gaal_stand_in": "#882255",
   "gaal_file": "#332288",
   summary.CEILING: "#000000",
@@ -38,17 +44,18 @@ COLOURS = {
 # Tol's muted scheme (2021) and a grey: for classes, and for strategies not listed above.
 MORE = ("#332288", "#CC6677", "#117733", "#88CCEE", "#882255",
         "#999933", "#44AA99", "#AA4499", "#DDCC77", "#555555")  # fmt: skip
-DASHES = {"_rescore": (0, (4.5, 1.6)), "_random_latents": (0, (1.2, 1.4))}
+DASHES = {"_rescore": (0, (4.5, 1.6)), "_walk": (0, (7, 1.2)), "_random_latents": (0, (1.2, 1.4))}
 BOTH_DASHES = (0, (4.5, 1.4, 1.2, 1.4))
 
 
 def style(strategy: str) -> dict[str, Any]:
   """Matplotlib's `color` and `linestyle` of a strategy: by its name alone, so the same in every figure.
 
-  A suffix `_rescore...` dashes and `_random_latents` dots the line of the strategy named before it.
+  A suffix `_rescore...` or `_walk...` dashes and `_random_latents` dots the line of the strategy named before it; a
+  number of samples changes nothing.
   """
   marks = [mark for mark in DASHES if mark in strategy]
-  base = min((strategy.split(mark)[0] for mark in marks), key=len, default=strategy)
+  base = min((strategy.split(mark)[0] for mark in marks), key=len, default=strategy).rstrip("0123456789")
   colour = COLOURS.get(base) or MORE[zlib.crc32(base.encode()) % len(MORE)]
   if base == summary.CEILING:
     return {"color": colour, "linestyle": (0, (7, 3))}
