@@ -14,7 +14,8 @@ RARE = 0
 """The class that is made rare: of two and of ten the first one."""
 
 CHEAP = (
-  *("random", "entropy", "subpool50", "subpool200", "subpool1000", "seals"),
+  *("random", "entropy", "margin", "subpool50", "subpool200", "subpool1000"),
+  *("seals", "badge200", "cluster_margin200", "coreset200", "density200"),
   *("random_walk200", "labelled_walk50", "labelled_walk200"),
   *("balanced_walk50", "balanced_walk200", "balanced_walk1000"),
 )
