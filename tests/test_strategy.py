@@ -42,7 +42,16 @@ LINEAR = Classifier(
   lambda w, x: x.reshape(x.shape[0], -1) - 0.5,
 )
 NAMES = (
-  *("margin", "least_confidence", "badge9", "cluster_margin9", "coreset", "coreset9", "density9"),
+  *(
+    "margin",
+    "least_confidence",
+    "badge9",
+    "cluster_margin9",
+    "coreset_pool",
+    "coreset9",
+    "density9",
+    "anchoral9",
+  ),
   *(
     "random",
     "entropy",
@@ -348,7 +357,7 @@ CALLS = {
   "random": 0,
   **dict.fromkeys(SCORES, POOL),
   "subpool": 6,
-  "coreset": 0,
+  "coreset_pool": 0,
   # Where the labelled samples lie, too.
   "coreset9": 9 + LABELLED.shape[1],
   "asal_pixels": 0,
@@ -364,7 +373,7 @@ def test_calls_are_what_the_name_says(world, name):
     assert query(KEYS, cycle, PARAMS, known(LABELLED)).calls.tolist() == [CALLS.get(name, 9)] * SEEDS
 
 
-@pytest.mark.parametrize("name", sorted(set(NAMES) - {*SCORES, "coreset"}))
+@pytest.mark.parametrize("name", sorted(set(NAMES) - {*SCORES, "coreset_pool"}))
 def test_a_cycle_costs_the_same_of_ten_thousand_and_of_sixteen_million_images(world, name):
   cost_of_a_cycle(world, name, 10_000)
   small, large = (cost_of_a_cycle(world, name, size) for size in (10_000, 16_000_000))

@@ -19,7 +19,7 @@ from configs.base import get_config
     ("margin", ("margin", None, None, None, False)),
     ("badge", ("badge", None, None, None, False)),
     ("cluster_margin500", ("cluster_margin", 500, None, None, False)),
-    ("coreset", ("coreset", None, None, None, False)),
+    ("coreset_pool", ("coreset_pool", None, None, None, False)),
     ("coreset500", ("coreset", 500, None, None, False)),
     ("asal_pixels", ("asal_pixels", None, None, None, False)),
     ("asal_critic_rescore20", ("asal_critic", None, 20, None, False)),
@@ -72,8 +72,9 @@ def test_names_outside_the_grammar(name):
   [
     (("random", "supervised", "subpool", "entropy"), "pixels", (False, (), ())),
     (("badge", "cluster_margin20", "density20", "margin", "coreset20"), "autoencoder", (False, (), ())),
-    (("coreset20", "coreset"), "autoencoder", (False, ("autoencoder",), ())),
-    (("coreset",), "critic", (True, ("critic",), ())),
+    (("coreset20", "coreset_pool"), "autoencoder", (False, ("autoencoder",), ())),
+    (("anchoral20",), "pixels", (False, ("pixels",), ())),
+    (("coreset_pool",), "critic", (True, ("critic",), ())),
     (
       ("asal_critic", "asal_pixels_rescore3", "asal_critic_rescore3"),
       "pixels",

@@ -48,13 +48,13 @@ def balanced_walk(
     half = -(-batch // 2)
     if matched is not None:
       return matched[:half].tolist()
-    ids = draw(rng, len(graph), labelled, max(SPREAD, batch))
+    ids = draw(rng, len(pool), labelled, max(SPREAD, batch))
     return ids[k_centre(features[ids], features[labelled], np.arange(0), half)].tolist()
 
   def search(rng, labelled, labels, matched) -> Search:
     missing = len(np.unique(labels[labels >= 0])) < classes
     explored = explore(rng, labelled, matched) if missing else []
-    frontier = Frontier(graph, labelled)
+    frontier = Frontier(len(pool), labelled, graph)
     yield from frontier.fill(rng, share(calls, RANDOM))
     short = shortage(np.bincount(list(frontier.classes.values()), minlength=classes))
     rest = (calls - len(frontier.scores)) / max(1.0, short.sum())

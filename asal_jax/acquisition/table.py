@@ -10,6 +10,7 @@ from jaxtyping import Int32
 from ml_collections import ConfigDict
 
 from asal_jax.acquisition import rivals, walk
+from asal_jax.acquisition.anchors import anchoral
 from asal_jax.acquisition.balanced import balanced_walk
 from asal_jax.acquisition.score import SCORES
 from asal_jax.acquisition.strategy import Synthesis, asal, exhaustive, random_sampling, subpool
@@ -62,9 +63,8 @@ class Entry(NamedTuple):
   """A strategy: what it asks for, its maker, and what it needs.
 
   `make` is None for what is no query of the pool, and for what is there to be walked from alone; `walk` makes the
-  walk. `modifiers` are those it takes, of StrategyName. `features` is the feature set that it searches, if
-  its name has no size, `graph` the one whose neighbour graph it, or its walk, goes along: WALK stands for
-  `config.walk.features`.
+  walk. `modifiers` are those it takes, of StrategyName. `features` is the feature set that it searches,
+  `graph` the one whose neighbour graph it, or its walk, goes along: WALK stands for `config.walk.features`.
   """
 
   about: str
@@ -136,10 +136,14 @@ def _rival(make: Callable[[Pool, Callable[..., Any], int, int], Query]) -> Maker
   )
 
 
-def _coreset(name: StrategyName, config: ConfigDict, world: World) -> Query:
-  if name.size:
-    return _rival(rivals.coreset)(name, config, world)
+def _coreset_pool(name: StrategyName, config: ConfigDict, world: World) -> Query:
   return rivals.coreset_of_pool(world.feature_sets[config.walk.features].features, config.loop.per_cycle)
+
+
+def _anchoral(name: StrategyName, config: ConfigDict, world: World) -> Query:
+  found = world.feature_sets[config.walk.features]
+  size, batch = name.size or config.subpool, config.loop.per_cycle
+  return anchoral(world.pool, world.predict, found.features, found.index, size, batch)
 
 
 def _random_starts(name: StrategyName, config: ConfigDict, world: World) -> walk.Starts:
@@ -204,8 +208,15 @@ TABLE: dict[str, Entry] = {
     "of a sub-pool, small margins, from all clusters", _rival(rivals.cluster_margin), modifiers=("size",)
   ),
   "coreset": Entry(
-    "what is farthest from all labelled samples: of the pool by fixed features, of a sub-pool in the hidden layer",
-    _coreset, modifiers=("size",), features=WALK,
+    "of a sub-pool, what is farthest from all labelled samples in the hidden layer", _rival(rivals.coreset),
+    modifiers=("size",),
+  ),
+  "coreset_pool": Entry(
+    "of the whole pool, what is farthest from all labelled samples by fixed features", _coreset_pool, features=WALK
+  ),
+  "anchoral": Entry(
+    "the highest scores of a sub-pool near labelled samples of each class", _anchoral, modifiers=("size",),
+    features=WALK,
   ),
   "density": Entry(
     "of a sub-pool, the highest entropies where it is dense", _rival(rivals.density), modifiers=("size",)
@@ -260,8 +271,7 @@ def needs(config: ConfigDict) -> Needs:
   for name in map(parse_strategy, config.strategies):
     entry = TABLE[name.base]
     gan |= entry.gan
-    if not name.size:
-      features.add(entry.features)
+    features.add(entry.features)
     if name.walk or "walk" not in entry.modifiers:
       graphs.add(entry.graph)
   named = [{config.walk.features if f == WALK else f for f in found} for found in (features, graphs)]

@@ -85,10 +85,10 @@ def neighbours(
 
 
 class Frontier:
-  """What one seed's search has scored, and a priority queue of those whose neighbours were not looked at yet."""
+  """What one seed's search in a pool of `size` has scored, and a queue of those whose neighbours were not looked at."""
 
-  def __init__(self, graph: Graph, labelled: Int32[np.ndarray, " e"]):
-    self.graph, self.labelled = graph, set(labelled.tolist())
+  def __init__(self, size: int, labelled: Int32[np.ndarray, " e"], graph: Graph | None = None):
+    self.size, self.labelled, self.graph = size, set(labelled.tolist()), graph
     self.scores: dict[int, float] = {}
     self.classes: dict[int, int] = {}
     self.queue: list[tuple[float, int]] = []
@@ -106,6 +106,7 @@ class Frontier:
 
   def expand(self, calls: int) -> Search:
     """Best first: scores the neighbours of the most uncertain sample in the queue, until `calls` more are scored."""
+    assert self.graph is not None
     most = len(self.scores) + calls
     while self.queue and len(self.scores) < most:
       _, i = heapq.heappop(self.queue)
@@ -114,7 +115,7 @@ class Frontier:
 
   def fill(self, rng: np.random.Generator, calls: int) -> Search:
     """Scores random samples until `calls` are scored in all."""
-    ids = draw(rng, len(self.graph), np.fromiter(self.labelled, np.int32), calls)
+    ids = draw(rng, self.size, np.fromiter(self.labelled, np.int32), calls)
     return (yield from self.visit(ids.tolist(), calls - len(self.scores)))
 
   def ranked(self) -> list[int]:
@@ -171,7 +172,7 @@ def walk(
   calls = max(calls, batch)
 
   def search(rng, begin, known) -> Search:
-    frontier = Frontier(graph, known)
+    frontier = Frontier(len(pool), known, graph)
     yield from frontier.visit(begin.tolist(), calls)
     yield from frontier.expand(calls - len(frontier.scores))
     yield from frontier.fill(rng, calls)
@@ -194,7 +195,7 @@ def seals(pool: Pool, predict: Callable[..., Any], graph: Graph, batch: int) -> 
   """
 
   def search(rng, known) -> Search:
-    frontier = Frontier(graph, known)
+    frontier = Frontier(len(pool), known, graph)
     near = np.unique(graph[known]).tolist()
     yield from frontier.visit(near, len(near))
     yield from frontier.fill(rng, batch)

@@ -15,7 +15,7 @@ RARE = 0
 
 CHEAP = (
   *("random", "entropy", "margin", "subpool50", "subpool200", "subpool1000"),
-  *("seals", "badge200", "cluster_margin200", "coreset200", "density200"),
+  *("seals", "badge200", "cluster_margin200", "coreset200", "density200", "anchoral200"),
   *("random_walk200", "labelled_walk50", "labelled_walk200"),
   *("balanced_walk50", "balanced_walk200", "balanced_walk1000"),
 )
