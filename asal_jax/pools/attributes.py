@@ -19,7 +19,6 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
-from asal_jax import processes
 from asal_jax.errors import InputError
 from asal_jax.pools.records import open_splits
 from asal_jax.pools.sources import open_tfds, records
@@ -167,11 +166,17 @@ def attribute_splits(folder: pathlib.Path, attribute: str) -> Splits:
       f"data.attribute: found {attribute!r}; allowed are {', '.join(names)}"
       f"{f', did you mean {near[0]!r}?' if near else ''}"
     )
-  column, shown = names.index(attribute), attribute.replace("_", " ").lower()
+  column = names.index(attribute)
   data = {
     part: Data(images, attributes[:, column].astype(np.int32)) for part, (images, attributes) in parts.items()
   }
-  return Splits(data["train"], data["test"], (f"no {shown}", shown), data["validation"])
+  return Splits(data["train"], data["test"], class_names(attribute), data["validation"])
+
+
+def class_names(attribute: str) -> tuple[str, str]:
+  """How the classes without and with an attribute are shown."""
+  shown = attribute.replace("_", " ").lower()
+  return f"no {shown}", shown
 
 
 def crop_and_resize(image: UInt8[np.ndarray, "218 178 3"]) -> UInt8[np.ndarray, "64 64 3"]:
@@ -197,19 +202,15 @@ def decode_celeb_a(cache: pathlib.Path) -> pathlib.Path:
     InputError: as `open_tfds`.
   """
   made_from = {"tfds": "celeb_a", "crop": CROP, "filter": "bilinear", "size": list(IMAGE_SHAPE)}
-  folder = Cache(cache).folder("celeb_a", made_from)
 
-  def keep() -> None:
+  def keep(folder: pathlib.Path) -> None:
     sources = open_tfds("celeb_a", PARTS)
     parts = {
       part: Part(len(source), _celeb_a_samples(source)) for part, source in zip(PARTS, sources, strict=True)
     }
     write_attributes_folder(folder, CELEB_A_ATTRIBUTES, parts)
-    Cache.finish(folder, made_from)
 
-  if not Cache.complete(folder):
-    processes.by_writer(keep)()
-  return folder
+  return Cache(cache).once("celeb_a", made_from, keep)
 
 
 def celeb_a_image(record: dict[str, Any]) -> UInt8[np.ndarray, "64 64 3"]:
@@ -228,9 +229,8 @@ def load_celeb_a(attribute: str, folder: str, cache: pathlib.Path, store: str = 
     InputError: as `attribute_splits`, `decode_celeb_a` and `open_splits`.
   """
   if store == "records":
-    shown = attribute.replace("_", " ").lower()
     return open_splits(
-      "celeb_a", ("train", "test", "validation"), (f"no {shown}", shown), cache, celeb_a_image,
+      "celeb_a", ("train", "test", "validation"), class_names(attribute), cache, celeb_a_image,
       lambda record: int(record["attributes"][attribute]), attribute,
     )  # fmt: skip
   return attribute_splits(pathlib.Path(folder) if folder else decode_celeb_a(cache), attribute)

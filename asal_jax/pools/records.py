@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int, Int32, UInt8
 
-from asal_jax import processes
 from asal_jax.errors import InputError
 from asal_jax.pools.kinds import check_ids
 from asal_jax.pools.sources import open_tfds, told
@@ -251,12 +250,5 @@ def _kept(
   """The memory map of an array in the cache, made there first."""
   if cache is None:
     return make()
-  folder = Cache(cache).folder(kind, made_from)
-
-  def keep() -> None:
-    np.save(folder / "array.npy", make())
-    Cache.finish(folder, made_from)
-
-  if not Cache.complete(folder):
-    processes.by_writer(keep)()
+  folder = Cache(cache).once(kind, made_from, lambda folder: np.save(folder / "array.npy", make()))
   return np.load(folder / "array.npy", mmap_mode="r")

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from asal_jax import processes
 from asal_jax.errors import InputError
 from asal_jax.store.checkpoint import Cache
 from asal_jax.types import Data
@@ -73,17 +72,13 @@ def read_tfds(name: str, parts: tuple[str, ...], cache: pathlib.Path | None = No
   """
   if cache is None:
     return _decode(name, parts)
-  made_from = {"tfds": name, "parts": list(parts)}
-  folder = Cache(cache).folder(name, made_from)
 
-  def keep() -> None:
+  def keep(folder: pathlib.Path) -> None:
     for part, data in zip(parts, _decode(name, parts), strict=True):
       np.save(folder / f"{part}_images.npy", data.images)
       np.save(folder / f"{part}_labels.npy", data.labels)
-    Cache.finish(folder, made_from)
 
-  if not Cache.complete(folder):
-    processes.by_writer(keep)()
+  folder = Cache(cache).once(name, {"tfds": name, "parts": list(parts)}, keep)
   return [
     Data(np.load(folder / f"{part}_images.npy", mmap_mode="r"), np.load(folder / f"{part}_labels.npy"))
     for part in parts

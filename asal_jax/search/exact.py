@@ -201,8 +201,11 @@ class ExactIndex:
     if len(queries) == 0:
       return padded(0, k, None)
     around, most = queries - self.center[None], min(k, len(self))
-    parts = self._parts() if self.resident is None else self.resident
-    found = [with_start(*one) for one in [part.search(around, most, excluded) for part in parts]]
+    if self.resident is None:
+      # One after the other: of all that wait their rows would be in memory.
+      found = [with_start(*part.search(around, most, excluded)) for part in self._parts()]
+    else:
+      found = [with_start(*one) for one in [part.search(around, most, excluded) for part in self.resident]]
     return padded(len(queries), k, everyones(len(queries), most, found))
 
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import pathlib
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -50,6 +51,18 @@ class Cache:
   def finish(folder: pathlib.Path, made_from: dict[str, Any]) -> None:
     """Marks the folder as complete."""
     write_json(folder / "made_from.json", made_from)
+
+  def once(self, kind: str, made_from: dict[str, Any], make: Callable[[pathlib.Path], None]) -> pathlib.Path:
+    """The complete folder for what `made_from` makes; `make(folder)` fills it where it is not, by the first process."""
+    folder = self.folder(kind, made_from)
+
+    def fill() -> None:
+      make(folder)
+      self.finish(folder, made_from)
+
+    if not self.complete(folder):
+      processes.by_writer(fill)()
+    return folder
 
 
 class Checkpoints:
