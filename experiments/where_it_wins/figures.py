@@ -39,7 +39,8 @@ def short(cell: Record) -> str:
   of = f"{cell['pool']:,}" + (
     f" = {cell['pool'] // cell['redundancy']:,} x {cell['redundancy']}" if cell["redundancy"] > 1 else ""
   )
-  return f"{cell['benchmark']}, {cell['network']}\n{rare}, {cell['start_set']} start\n{of} images"
+  score = "" if cell.get("score", "entropy") == "entropy" else f", {cell['score']}"
+  return f"{cell['benchmark']}, {cell['network']}{score}\n{rare}, {cell['start_set']} start\n{of} images"
 
 
 def draw_map(records: list[Record], path: pathlib.Path) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 from scipy import stats
 
 from asal_jax.reporting.summary import holm
+from experiments.where_it_wins.cells import CELLS
 
 RECOMMENDED = "balanced_walk50"
 RIVALS = ("subpool50", "seals", "entropy")
@@ -27,8 +28,9 @@ class Versus(NamedTuple):
 
 
 def cells(records: Iterable[Record]) -> dict[str, Record]:
-  """What each cell is and was made with, by name, in the order of the records."""
-  return {r["cell"]: r for r in records if r["kind"] == "cell"}
+  """What each cell is and was made with, by name, in the order of CELLS."""
+  found = {r["cell"]: r for r in records if r["kind"] == "cell"}
+  return {cell.name: found[cell.name] for cell in CELLS if cell.name in found}
 
 
 def strategies(records: Iterable[Record], cell: str) -> dict[str, Record]:
