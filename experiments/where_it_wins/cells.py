@@ -34,7 +34,11 @@ FEW = (
 )
 """The telling ones, where a network takes long to train."""
 
-GAN = ("asal_critic", "asal_critic_rescore20", "asal_critic_walk200", "mixed_walk200", "balanced_asal_walk50")
+GAN = ("balanced_asal_walk50", "asal_critic", "asal_critic_rescore20", "asal_critic_walk200", "mixed_walk200")
+
+
+ASCENT = {"synthesis.ascent_steps": 25, "synthesis.learning_rate": 0.04}
+"""A quarter of the paper's steps, each four times as long: the same AUBC (0.6458 and 0.6460) in a quarter of the time."""
 
 
 class Cell(NamedTuple):

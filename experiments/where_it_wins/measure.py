@@ -17,7 +17,17 @@ from absl import app, flags
 import asal_jax
 from asal_jax.pools import data as data_sets
 from asal_jax.store.journal import read_lines
-from experiments.where_it_wins.cells import BENCHMARKS, CELLS, GAN, RARE, SMALL, Cell, settings, thinned
+from experiments.where_it_wins.cells import (
+  ASCENT,
+  BENCHMARKS,
+  CELLS,
+  GAN,
+  RARE,
+  SMALL,
+  Cell,
+  settings,
+  thinned,
+)
 
 FOLDER = pathlib.Path(__file__).parent
 FLAGS = flags.FLAGS
@@ -50,33 +60,51 @@ def summarised(records: list[dict]) -> dict:
   }
 
 
-def run_cell(cell: Cell, strategies: tuple[str, ...], folder: pathlib.Path) -> list[dict]:
-  """The job of a cell; a record of what it was made with, and one a strategy."""
+def run_cell(cell: Cell, strategies: tuple[str, ...], folder: pathlib.Path, gan: bool) -> list[dict]:
+  """A job of a cell, without GANs or with them; a record of what it was made with, and one a strategy."""
   benchmark = BENCHMARKS[cell.benchmark].get_config("small")
   splits = data_sets.load(benchmark.data.name, tuple(benchmark.data.classes), cache=folder / "cache")
   splits = thinned(splits, cell)
   config = settings(cell, len(splits.pool.labels))
   config.strategies = strategies
-  workdir = folder / cell.name.replace(" ", "_").replace(",", "").replace("%", "percent")
+  if gan:
+    config.update_from_flattened_dict(ASCENT)
+  name = cell.name.replace(" ", "_").replace(",", "").replace("%", "percent")
+  workdir = folder / (f"{name}_gan" if gan else name)
   result = asal_jax.run(config, splits, workdir=workdir, cache=folder / "cache")
   assert result is not None
   stages = [s for s in read_lines(workdir / "stages.jsonl") if s["stage"] not in strategies]
   prepared = {s["stage"]: round(s["seconds"], 2) for s in stages if s["stage"] not in ("data", "report")}
   about = json.loads((workdir / "config.json").read_text())
-  counts = np.bincount(splits.pool.labels).tolist()
-  head = {
-    "cell": cell.name,
-    **cell._asdict(),
+  of = {
     "pool": len(splits.pool.labels) * cell.redundancy,
-    "classes": counts,
+    "classes": np.bincount(splits.pool.labels).tolist(),
   }
-  records = [{**head, "kind": "cell", "preparation_seconds": prepared, **about}]
-  for name in strategies:
-    found = summarised([r for r in result.records if r["strategy"] == name])
-    records.append(
-      {"cell": cell.name, "kind": "strategy", "strategy": name, "commit": about["commit"], **found}
-    )
+  head = {"cell": cell.name, "kind": "gan" if gan else "cell", **cell._asdict(), **of}
+  records = [{**head, "preparation_seconds": prepared, **about}]
+  for strategy in strategies:
+    found = summarised([r for r in result.records if r["strategy"] == strategy])
+    about_it = {"cell": cell.name, "kind": "strategy", "strategy": strategy, "commit": about["commit"]}
+    records.append({**about_it, **found})
   return records
+
+
+def measure(cell: Cell, gan: bool, folder: pathlib.Path, path: pathlib.Path) -> None:
+  """Does what the results lack of a cell's strategies, without GANs or with them."""
+  wanted = [s for s in cell.strategies if (s in GAN) == gan]
+  kind = "gan" if gan else "cell"
+  done = [
+    r["strategy"] for r in read_lines(path) if r["cell"] == cell.name and (r.get("strategy") in GAN) == gan
+    and r["kind"] == "strategy"
+  ]  # fmt: skip
+  if FLAGS.cells not in cell.name or set(wanted) <= set(done):
+    return
+  records = run_cell(cell, tuple(dict.fromkeys([*done, *wanted])), folder, gan)
+  fresh = [r for r in records if r.get("strategy") not in done]
+  # Read anew: a job may take hours.
+  others = [r for r in read_lines(path) if (r["cell"], r["kind"]) != (cell.name, kind)]
+  path.with_suffix(".part").write_text("".join(json.dumps(r) + "\n" for r in [*others, *fresh]))
+  path.with_suffix(".part").replace(path)
 
 
 def main(argv: list[str]) -> None:
@@ -85,18 +113,9 @@ def main(argv: list[str]) -> None:
   folder, path = pathlib.Path(FLAGS.workdir), pathlib.Path(FLAGS.to)
   folder.mkdir(parents=True, exist_ok=True)
   jax.config.update("jax_compilation_cache_dir", str(folder / "compiled"))
-  for cell in SMALL if FLAGS.small else CELLS:
-    wanted = [s for s in cell.strategies if not (FLAGS.small or FLAGS.without_gan) or s not in GAN]
-    kept = [r for r in read_lines(path) if r["cell"] == cell.name]
-    done = {r["strategy"] for r in kept if r["kind"] == "strategy"}
-    if FLAGS.cells not in cell.name or set(wanted) <= done:
-      continue
-    records = run_cell(cell, tuple(dict.fromkeys([*done, *wanted])), folder)
-    fresh = [r for r in records if r["kind"] == "cell" or r["strategy"] not in done]
-    others = [r for r in read_lines(path) if r["cell"] != cell.name or r.get("strategy") in done]
-    lines = "".join(json.dumps(r) + "\n" for r in [*others, *fresh])
-    path.with_suffix(".part").write_text(lines)
-    path.with_suffix(".part").replace(path)
+  for gan in (False,) if FLAGS.small or FLAGS.without_gan else (False, True):
+    for cell in SMALL if FLAGS.small else CELLS:
+      measure(cell, gan, folder, path)
 
 
 if __name__ == "__main__":

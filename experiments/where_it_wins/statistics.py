@@ -1,6 +1,5 @@
 """What the map's records say: paired differences, corrected for their number; the recommendation put to the test."""
 
-from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,13 +26,18 @@ class Versus(NamedTuple):
   p: float
 
 
-def cells(records: Iterable[Record]) -> dict[str, Record]:
+def cells(records: list[Record]) -> dict[str, Record]:
   """What each cell is and was made with, by name, in the order of CELLS."""
-  found = {r["cell"]: r for r in records if r["kind"] == "cell"}
+  found = {r["cell"]: dict(r) for r in records if r["kind"] == "cell"}
+  for r in records:
+    if r["kind"] == "gan":
+      found[r["cell"]]["preparation_seconds"] = (
+        r["preparation_seconds"] | found[r["cell"]]["preparation_seconds"]
+      )
   return {cell.name: found[cell.name] for cell in CELLS if cell.name in found}
 
 
-def strategies(records: Iterable[Record], cell: str) -> dict[str, Record]:
+def strategies(records: list[Record], cell: str) -> dict[str, Record]:
   """What a cell's strategies found, by name."""
   return {r["strategy"]: r for r in records if r["kind"] == "strategy" and r["cell"] == cell}
 
