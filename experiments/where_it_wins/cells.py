@@ -38,7 +38,7 @@ GAN = ("balanced_asal_walk50", "asal_critic", "asal_critic_rescore20", "asal_cri
 
 
 ASCENT = {"synthesis.ascent_steps": 25, "synthesis.learning_rate": 0.04}
-"""A quarter of the paper's steps, each four times as long: the same AUBC (0.6458 and 0.6460) in a quarter of the time."""
+"""A quarter of the paper's steps, each four times as long: the same AUBC (0.6458 and 0.6460) in a quarter of it."""
 
 
 class Cell(NamedTuple):
