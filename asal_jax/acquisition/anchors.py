@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float32, Int32
-from sklearn.cluster import kmeans_plusplus
 
 from asal_jax.acquisition.strategy import generator
 from asal_jax.acquisition.walk import Frontier, Search, side_by_side
@@ -19,6 +18,9 @@ def draw_anchors(
   rng: np.random.Generator, features: Float32[np.ndarray, "e d"], labels: Int32[np.ndarray, " e"]
 ) -> Float32[np.ndarray, "a d"]:
   """Up to ANCHORS labelled samples of each class, spread by k-means++; rejected samples are none."""
+  # Takes a second to import, which most runs do not need.
+  from sklearn.cluster import kmeans_plusplus
+
   anchors = [features[:0]]
   for k in np.unique(labels[labels >= 0]):
     members = features[labels == k]

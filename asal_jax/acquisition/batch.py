@@ -5,8 +5,6 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.spatial.distance import cdist
-from sklearn.metrics import pairwise_distances_argmin_min
 
 from asal_jax.search.checks import parts
 
@@ -36,6 +34,10 @@ def k_centre(
 
   Source: Sener and Savarese, Active Learning for Convolutional Neural Networks: A Core-Set Approach, ICLR 2018.
   """
+  # Take a second to import, which most runs do not need.
+  from scipy.spatial.distance import cdist
+  from sklearn.metrics import pairwise_distances_argmin_min
+
   chosen: list[int] = []
   # One is fast for many centres, the other for one.
   to_nearest = lambda rows: pairwise_distances_argmin_min(rows, centres, metric="sqeuclidean")[1]  # noqa: E731

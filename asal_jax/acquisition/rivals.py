@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Float32, Int, Int32
-from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.special import entr
 
 from asal_jax.acquisition.batch import by_class, k_centre
@@ -83,6 +82,9 @@ def pick_cluster_margin(rng, probabilities, hidden, _, batch: int) -> list[int]:
   Clusters are of the sub-pool, by average linkage in the hidden layer, and anew in each cycle (the paper: once).
   Source: Citovsky et al., Batch Active Learning at Scale, NeurIPS 2021.
   """
+  # Takes half a second to import, which most runs do not need.
+  from scipy.cluster.hierarchy import fcluster, linkage
+
   m = len(hidden)
   clusters = np.ones(m, int)
   if m > 1:
