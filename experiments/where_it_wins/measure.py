@@ -76,6 +76,7 @@ def run_cell(cell: Cell, strategies: tuple[str, ...], folder: pathlib.Path, gan:
   stages = [s for s in read_lines(workdir / "stages.jsonl") if s["stage"] not in strategies]
   prepared = {s["stage"]: round(s["seconds"], 2) for s in stages if s["stage"] not in ("data", "report")}
   about = json.loads((workdir / "config.json").read_text())
+  del about["arguments"]  # Folders of this machine.
   of = {
     "pool": len(splits.pool.labels) * cell.redundancy,
     "classes": np.bincount(splits.pool.labels).tolist(),
