@@ -50,7 +50,7 @@ class Run:
       for i in range(count)
     ]  # fmt: skip
 
-  def wait(self, seconds=150):
+  def wait(self, seconds=300):
     """Exit codes and standard errors once all have ended."""
     try:
       errors = [process.communicate(timeout=seconds) for process in self.processes]
