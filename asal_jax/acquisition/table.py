@@ -59,6 +59,9 @@ class StrategyName(NamedTuple):
   random_latents: bool = False
 
 
+Maker = Callable[[StrategyName, ConfigDict, World], Query]
+
+
 class Entry(NamedTuple):
   """A strategy: what it asks for, its maker, and what it needs.
 
@@ -68,15 +71,12 @@ class Entry(NamedTuple):
   """
 
   about: str
-  make: Callable[[StrategyName, ConfigDict, World], Query] | None = None
-  walk: Callable[[StrategyName, ConfigDict, World], Query] | None = None
+  make: Maker | None = None
+  walk: Maker | None = None
   modifiers: tuple[str, ...] = ()
   gan: bool = False
   features: str | None = None
   graph: str | None = None
-
-
-Maker = Callable[[StrategyName, ConfigDict, World], Query]
 
 
 def _graph(config: ConfigDict, world: World, features: str) -> walk.Graph:

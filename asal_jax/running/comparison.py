@@ -55,10 +55,8 @@ def make_world(
   """Everything the strategies of a config may use; GAN, features and graphs only where one of them needs these."""
   partial = lambda name: Partial(workdir / f"partial_{name}.npz")  # noqa: E731
   scorers = {name: make_scorer(classifier, score, preparation.pixel_range) for name, score in SCORES.items()}
-  needed, predict = (
-    table.needs(config),
-    make_predict(classifier, SCORES[config.score], preparation.pixel_range),
-  )
+  predict = make_predict(classifier, SCORES[config.score], preparation.pixel_range)
+  needed = table.needs(config)
   return World(
     preparation.pool,
     classes,

@@ -117,11 +117,8 @@ class Preparation:
     if name == "autoencoder":
       autoencoder, state = self.autoencoder
       extract, extractor, made_by = autoencoder.encode, state.variables, self._settings("autoencoder")
-    return (
-      extract,
-      extractor,
-      {"extract": name, "made_by": made_by, "features": self.config.features.to_dict()},
-    )
+    made_from = {"extract": name, "made_by": made_by, "features": self.config.features.to_dict()}
+    return extract, extractor, made_from
 
   @functools.cache  # noqa: B019 (as long as the run)
   def feature_set(self, name: str) -> FeatureSet:

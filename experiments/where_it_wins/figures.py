@@ -55,26 +55,21 @@ def draw_map(records: list[Record], path: pathlib.Path) -> None:
     best = max(found, key=lambda name: np.mean(found[name]["aubc"]))
     compared = against(found, RECOMMENDED)
     for row, name in enumerate(names):
-      if name not in found:
-        continue
-      difference = 0.0 if name == RECOMMENDED else compared[name].difference
-      values[row, column] = difference
-      text = f"{difference:+.1f}" if name != RECOMMENDED else f"{100 * np.mean(found[name]['aubc']):.1f}"
-      weight = "bold" if name == best else "normal"
-      dark = abs(difference) > 0.65 * CLIPPED
-      axes.text(
-        column, row, text, ha="center", va="center", size=6.5, weight=weight, color="white" if dark else TEXT
-      )
-      if name != RECOMMENDED and compared[name].p >= 0.05:
-        axes.fill_between(
-          [column - 0.5, column + 0.5],
-          row - 0.5,
-          row + 0.5,
-          hatch="////",
-          facecolor="none",
-          edgecolor="#BBBBBB",
-          linewidth=0,
+      if name in compared:
+        values[row, column] = compared[name].difference
+        hatched = compared[name].p >= 0.05
+        _write(
+          axes,
+          column,
+          row,
+          f"{compared[name].difference:+.1f}",
+          compared[name].difference,
+          name == best,
+          hatched,
         )
+      elif name == RECOMMENDED:
+        values[row, column] = 0
+        _write(axes, column, row, f"{100 * np.mean(found[name]['aubc']):.1f}", 0, name == best, hatched=False)
   image = axes.imshow(values, cmap="RdBu", norm=TwoSlopeNorm(0, -CLIPPED, CLIPPED), aspect="auto")
   axes.set_yticks(range(len(names)), names, size=7.5)
   axes.set_xticks(
@@ -94,6 +89,16 @@ def draw_map(records: list[Record], path: pathlib.Path) -> None:
   bar = figure.colorbar(image, ax=axes, shrink=0.6, extend="both")
   bar.ax.tick_params(labelsize=7)
   canvas.save(figure, path)
+
+
+def _write(axes: Any, column: int, row: int, text: str, difference: float, best: bool, hatched: bool) -> None:
+  """A cell of the map: its text, white where the colour is dark, and hatching."""
+  colour = "white" if abs(difference) > 0.65 * CLIPPED else TEXT
+  weight = "bold" if best else "normal"
+  axes.text(column, row, text, ha="center", va="center", size=6.5, weight=weight, color=colour)
+  if hatched:
+    sides, lines = [column - 0.5, column + 0.5], {"facecolor": "none", "edgecolor": "#BBBBBB", "linewidth": 0}
+    axes.fill_between(sides, row - 0.5, row + 0.5, hatch="////", **lines)
 
 
 def draw_costs(
@@ -126,9 +131,10 @@ def _panel(axes: Any, points: dict[str, tuple[float, float]]) -> None:
   for name, (colour, marker) in POINTS.items():
     if name in points:
       axes.plot(*points[name], marker, color=colour, label=name, markersize=5, linestyle="none")
-  axes.set_xscale("symlog", linthresh=10) if min(x for x, _ in points.values()) == 0 else axes.set_xscale(
-    "log"
-  )
+  if min(x for x, _ in points.values()) == 0:
+    axes.set_xscale("symlog", linthresh=10)
+  else:
+    axes.set_xscale("log")
   axes.minorticks_off()
   axes.ticklabel_format(axis="y", useOffset=False)
   low, high = axes.get_ylim()

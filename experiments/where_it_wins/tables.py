@@ -1,6 +1,7 @@
 """The tables of the map, as Markdown."""
 
 import statistics as middle
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -27,6 +28,11 @@ spread over the cycles."""
 
 GAN_STAGES = ("gan", "features critic", "index critic", "graph critic")
 GRAPH_STAGES = ("features pixels", "index pixels", "graph pixels")
+
+
+def markdown(rows: Iterable[Sequence[str]]) -> str:
+  """The rows of a table, its head and rule among them."""
+  return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
 def preparation(name: str, about: Record) -> float:
@@ -77,7 +83,7 @@ def cell_table(records: list[Record], cell: str, about: Record) -> str:
     f"{about['pool']:,} images, {classes[0] * about['redundancy']:,} of the rare class; {about['seeds']} seeds; "
     f"commit {about['commit'][:10]}."
   )
-  return "\n".join([title, text, "", *("| " + " | ".join(row) + " |" for row in rows)])
+  return "\n".join([title, text, "", markdown(rows)])
 
 
 def penalty_table(records: list[Record]) -> str:
@@ -87,9 +93,7 @@ def penalty_table(records: list[Record]) -> str:
   head = ["beats", *(names[j] for j in order)]
   rows = [[names[i], *(f"{100 * wins[i, j]:.0f}" if i != j else "" for j in order)] for i in order]
   losses = ["**is beaten by**", *(f"**{100 * wins[:, j].sum() / (len(names) - 1):.0f}**" for j in order)]
-  return "\n".join(
-    "| " + " | ".join(row) + " |" for row in [head, ["---"] + ["---:"] * len(order), *rows, losses]
-  )
+  return markdown([head, ["---"] + ["---:"] * len(order), *rows, losses])
 
 
 def verdict_table(records: list[Record]) -> str:
@@ -105,7 +109,7 @@ def verdict_table(records: list[Record]) -> str:
     )
     for about, rival, v in verdicts(records)
   ]
-  return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+  return markdown(rows)
 
 
 def page(records: list[Record]) -> str:
