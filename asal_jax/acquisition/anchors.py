@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32, Int32
 
-from asal_jax.acquisition.strategy import generator
-from asal_jax.acquisition.walk import Frontier, Search, side_by_side
+from asal_jax.acquisition.walk import Frontier, Search, searching
 from asal_jax.types import Index, Pool, Query
 
 ANCHORS, NEAREST = 10, 50
@@ -49,7 +48,7 @@ def anchoral(
   """
   size = max(size, batch)
 
-  def search(rng, labelled, labels) -> Search:
+  def search(rng, labelled, labels, _) -> Search:
     anchors = draw_anchors(rng, features[labelled], labels)
     near = nearest_on_average(*index.search(anchors, NEAREST, labelled), size) if len(anchors) else []
     frontier = Frontier(len(pool), labelled)
@@ -57,9 +56,4 @@ def anchoral(
     yield from frontier.fill(rng, batch)
     return frontier.ranked()[:batch]
 
-  def query(keys, cycle, params, labelled):
-    rngs = [generator("anchors", key, cycle) for key in keys]
-    searches = [search(*each) for each in zip(rngs, *labelled, strict=True)]
-    return side_by_side(pool, predict, params, searches)
-
-  return query
+  return searching("anchors", pool, predict, search)

@@ -7,8 +7,8 @@ import numpy as np
 from jaxtyping import Float, Float32, Int
 
 from asal_jax.acquisition.batch import by_class, k_centre
-from asal_jax.acquisition.strategy import draw, generator
-from asal_jax.acquisition.walk import Frontier, Graph, Search, Starts, neighbours, share, side_by_side
+from asal_jax.acquisition.strategy import draw
+from asal_jax.acquisition.walk import Frontier, Graph, Search, Starts, neighbours, searching, share
 from asal_jax.types import Pool, Query
 
 RANDOM, STARTS = 0.5, 0.5
@@ -70,10 +70,4 @@ def balanced_walk(
     ranked = [i for i in frontier.ranked() if i not in explored]
     return [*explored, *by_class(ranked, frontier.classes, batch - len(explored))]
 
-  def query(keys, cycle, params, labelled):
-    rngs = [generator("balanced", key, cycle) for key in keys]
-    matched = [None] * len(keys) if matches is None else matches(keys, cycle, params, labelled)
-    searches = [search(*each) for each in zip(rngs, *labelled, matched, strict=True)]
-    return side_by_side(pool, predict, params, searches)
-
-  return query
+  return searching("balanced", pool, predict, search, matches)

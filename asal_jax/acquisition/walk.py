@@ -147,6 +147,23 @@ def side_by_side(pool: Pool, predict: Callable[..., Any], params: Params, search
   return Choice(np.array(chosen, np.int32), calls)
 
 
+def searching(
+  name: str, pool: Pool, predict: Callable[..., Any], search: Callable[..., Search], starts: Starts | None = None
+) -> Query:  # fmt: skip
+  """Runs a search a seed: `search(generator, ids and labels of the labelled, its row of starts or None)`.
+
+  The generator is of the stream `name`.
+  """
+
+  def query(keys, cycle, params, labelled):
+    begin = [None] * len(keys) if starts is None else starts(keys, cycle, params, labelled)
+    rngs = [generator(name, key, cycle) for key in keys]
+    searches = [search(*each) for each in zip(rngs, *labelled, begin, strict=True)]
+    return side_by_side(pool, predict, params, searches)
+
+  return query
+
+
 def at_ids(pool: Pool, function: Callable[..., Any], params: Params, asked: list[Any]) -> list[np.ndarray]:
   """What a function of (params, images u8[s m h w c]) gives, [s m ...] each, for the ids asked for by each seed.
 
@@ -171,20 +188,14 @@ def walk(
   """
   calls = max(calls, batch)
 
-  def search(rng, begin, known) -> Search:
+  def search(rng, known, _, begin) -> Search:
     frontier = Frontier(len(pool), known, graph)
     yield from frontier.visit(begin.tolist(), calls)
     yield from frontier.expand(calls - len(frontier.scores))
     yield from frontier.fill(rng, calls)
     return frontier.ranked()[:batch]
 
-  def query(keys, cycle, params, labelled):
-    begin = starts(keys, cycle, params, labelled)
-    rngs = [generator("fill", key, cycle) for key in keys]
-    searches = [search(*each) for each in zip(rngs, begin, labelled.ids, strict=True)]
-    return side_by_side(pool, predict, params, searches)
-
-  return query
+  return searching("fill", pool, predict, search, starts)
 
 
 def seals(pool: Pool, predict: Callable[..., Any], graph: Graph, batch: int) -> Query:
@@ -194,16 +205,11 @@ def seals(pool: Pool, predict: Callable[..., Any], graph: Graph, batch: int) -> 
   Source: Coleman et al., Similarity Search for Efficient Active Learning and Search of Rare Concepts, AAAI 2022.
   """
 
-  def search(rng, known) -> Search:
+  def search(rng, known, *_) -> Search:
     frontier = Frontier(len(pool), known, graph)
     near = np.unique(graph[known]).tolist()
     yield from frontier.visit(near, len(near))
     yield from frontier.fill(rng, batch)
     return frontier.ranked()[:batch]
 
-  def query(keys, cycle, params, labelled):
-    rngs = [generator("fill", key, cycle) for key in keys]
-    searches = [search(*each) for each in zip(rngs, labelled.ids, strict=True)]
-    return side_by_side(pool, predict, params, searches)
-
-  return query
+  return searching("fill", pool, predict, search)
