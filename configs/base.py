@@ -30,9 +30,8 @@ def get_config() -> ConfigDict:
   config.strategies = STRATEGIES  # names as in the README; each runs for all seeds
   # entropy | margin | least_confidence | min_distance (two classes): what subpool and ASAL look for
   config.score = "entropy"
-  config.precision = (
-    "float32"  # float32 | tensorfloat32 | bfloat16: of products on GPU and TPU; a CPU has one
-  )
+  # float32 | tensorfloat32 | bfloat16: factors of convolutions, summed in float32; tensorfloat32 on GPU and TPU alone
+  config.precision = "float32"
   config.tensorboard = False  # also write the metrics as TensorBoard events (pip install tensorboardX)
   config.labeller = "pool"  # pool | file: who labels real samples; file: a person, by a CSV in the workdir
   config.subpool = 200  # random unlabelled samples that `subpool` and its rivals look at in a cycle

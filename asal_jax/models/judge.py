@@ -77,6 +77,7 @@ def _trained(
   made_from = {
     "version": VERSION, "classifier": config.to_dict(), "classes": classes, "images": images.fingerprint(),
     "labels": fingerprint(labels), "pixel_range": list(pixel_range),
+    "precision": jax.config.jax_default_matmul_precision,
   }  # fmt: skip
   folder = cache.folder("judge", made_from)
   key = stream(jax.random.key(0), "judge")

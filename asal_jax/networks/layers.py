@@ -4,7 +4,9 @@ XLA's CPU convolutions are several times slower than a gather of strided slices 
 all for strided and transposed ones and for their first and second derivatives.
 """
 
+import functools
 import math
+from typing import NamedTuple
 
 import flax.linen as nn
 import jax
@@ -29,18 +31,100 @@ def _same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
   return out, max((out - 1) * stride + kernel - size, 0) // 2
 
 
+def _reduced() -> bool:
+  """Whether products are asked for in bfloat16 (`config.precision`); the only place where that is decided."""
+  return jax.config.jax_default_matmul_precision == "bfloat16"
+
+
+def _factor(x: Array) -> Array:
+  """x as a factor of a product: bfloat16 where that is asked for, else as it is."""
+  return x.astype(jnp.bfloat16) if _reduced() else x
+
+
+def _product(a: Array, b: Array, contract: tuple[int, int]) -> Float[Array, "i j"]:
+  """The product over one axis of each, summed in float32 whatever the factors are."""
+  return lax.dot_general(
+    a, b, (((contract[0],), (contract[1],)), ((), ())), preferred_element_type=jnp.float32
+  )
+
+
 def conv(
   x: Float[Array, "b h w c"], kernel: Float[Array, "kh kw c n"], stride: int = 1, padding: str = "SAME"
 ) -> Float[Array, "b oh ow n"]:
   """Convolution, equal to `lax.conv_general_dilated` in values and derivatives of any order (to rounding)."""
   if _native():
-    return lax.conv_general_dilated(x, kernel, (stride, stride), padding, dimension_numbers=_LAYOUT)
+    x, kernel = _factor(x), _factor(kernel)
+    y = lax.conv_general_dilated(x, kernel, (stride, stride), padding, dimension_numbers=_LAYOUT)
+    return y.astype(jnp.float32)
   if stride == 1 and kernel.shape[2] <= FEW_CHANNELS:
     return _conv_by_tiles(x, kernel, padding)
-  kh, kw, _, features = kernel.shape
   (oh, top), (ow, left) = _output_sizes(x, kernel, stride, padding)
-  patches = _patches(x, (top, left), (kh, kw), (oh, ow), stride)
-  return (patches @ kernel.reshape(-1, features)).reshape(x.shape[0], oh, ow, features)
+  return _gather(x, kernel, _Windows(kernel.shape[:2], (top, left), (oh, ow), stride, x.shape[1:3]))
+
+
+class _Windows(NamedTuple):
+  """Which windows of an image a convolution takes: size, zeros before the first pixel, how many, how far apart."""
+
+  size: tuple[int, ...]
+  before: tuple[int, int]
+  count: tuple[int, int]
+  stride: int
+  image: tuple[int, ...]
+
+  def of(self, x: Array) -> Array:
+    """The windows of x, each a row."""
+    if x.dtype != jnp.bfloat16:
+      return _patches(x, self.before, self.size, self.count, self.stride)
+    # As words: XLA's CPU back end would join the slices of bfloat16 in float32.
+    words = lax.bitcast_convert_type(x, jnp.uint16)
+    return lax.bitcast_convert_type(
+      _patches(words, self.before, self.size, self.count, self.stride), jnp.bfloat16
+    )
+
+
+# A convolution, its transpose and its kernel's gradient: each one's derivatives are the other two, to any order.
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
+def _gather(x, kernel, windows: _Windows):
+  """[b h w c], [kh kw c n] to [b oh ow n]."""
+  features = kernel.shape[3]
+  y = _product(windows.of(_factor(x)), _factor(kernel).reshape(-1, features), (1, 0))
+  return y.reshape(x.shape[0], *windows.count, features)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
+def _scatter(y, kernel, windows: _Windows):
+  """[b oh ow n], [kh kw c n] to [b h w c]: the transpose of `_gather`, added up in float32."""
+  channels, features = kernel.shape[2:]
+  columns = _product(_factor(y).reshape(-1, features), _factor(kernel).reshape(-1, features), (1, 1))
+  image = jax.ShapeDtypeStruct((y.shape[0], *windows.image, channels), jnp.float32)
+  return jax.linear_transpose(windows.of, image)(columns)[0]
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
+def _correlate(x, y, windows: _Windows):
+  """[b h w c], [b oh ow n] to [kh kw c n]: the gradient by the kernel."""
+  channels, features = x.shape[3], y.shape[3]
+  if not _reduced():
+    kernel = _product(windows.of(x), y.reshape(-1, features), (0, 0))
+    return kernel.reshape(*windows.size, channels, features)
+  # XLA has no fast bfloat16 product over the rows of both factors; moved in four dimensions, y's stay columns.
+  rows = _factor(y).transpose(3, 0, 1, 2).reshape(features, -1)
+  kernel = _product(rows, windows.of(_factor(x)), (1, 0))
+  return kernel.reshape(features, *windows.size, channels).transpose(1, 2, 3, 0)
+
+
+_gather.defvjp(
+  lambda x, kernel, windows: (_gather(x, kernel, windows), (x, kernel)),
+  lambda windows, saved, g: (_scatter(g, saved[1], windows), _correlate(saved[0], g, windows)),
+)
+_scatter.defvjp(
+  lambda y, kernel, windows: (_scatter(y, kernel, windows), (y, kernel)),
+  lambda windows, saved, g: (_gather(g, saved[1], windows), _correlate(g, saved[0], windows)),
+)
+_correlate.defvjp(
+  lambda x, y, windows: (_correlate(x, y, windows), (x, y)),
+  lambda windows, saved, g: (_scatter(saved[1], g, windows), _gather(saved[0], g, windows)),
+)
 
 
 def _output_sizes(x, kernel, stride: int, padding: str) -> tuple[tuple[int, int], ...]:
@@ -81,9 +165,9 @@ def _conv_by_tiles(x, kernel, padding: str):
   kh, kw, _, features = kernel.shape
   (oh, top), (ow, left) = _output_sizes(x, kernel, 1, padding)
   tiles = -(-oh // 2), -(-ow // 2)
-  patches = _patches(x, (top, left), (kh + 1, kw + 1), tiles, 2)
   shifts = [jnp.pad(kernel, ((i, 1 - i), (j, 1 - j), (0, 0), (0, 0))) for i in range(2) for j in range(2)]
-  y = patches @ jnp.stack(shifts, axis=3).reshape(-1, 4 * features)
+  shifted = jnp.stack(shifts, axis=3).reshape(kh + 1, kw + 1, -1, 4 * features)
+  y = _gather(x, shifted, _Windows((kh + 1, kw + 1), (top, left), tiles, 2, x.shape[1:3]))
   y = y.reshape(x.shape[0], *tiles, 2, 2, features).transpose(0, 1, 3, 2, 4, 5)
   return y.reshape(x.shape[0], 2 * tiles[0], 2 * tiles[1], features)[:, :oh, :ow]
 
@@ -93,15 +177,17 @@ def conv_transpose(
 ) -> Float[Array, "b sh sw c"]:
   """The transpose of the 'SAME' convolution with this kernel: [b, h, w, n] to [b, stride h, stride w, c].
 
-  On CPU the linear transpose of `conv`: one matrix product, whose columns are added into the image.
+  On CPU one matrix product, whose columns are added into the image.
   """
   if _native():
-    return lax.conv_transpose(
+    x, kernel = _factor(x), _factor(kernel)
+    y = lax.conv_transpose(
       x, kernel, (stride, stride), "SAME", dimension_numbers=_LAYOUT, transpose_kernel=True
     )
-  batch, h, w, _ = x.shape
-  image = jax.ShapeDtypeStruct((batch, stride * h, stride * w, kernel.shape[2]), x.dtype)
-  return jax.linear_transpose(lambda y: conv(y, kernel, stride), image)(x)[0]
+    return y.astype(jnp.float32)
+  count, image = x.shape[1:3], tuple(stride * size for size in x.shape[1:3])
+  before = tuple(_same_padding(image[i], kernel.shape[i], stride)[1] for i in range(2))
+  return _scatter(x, kernel, _Windows(kernel.shape[:2], before, count, stride, image))
 
 
 @jax.custom_vjp
@@ -109,7 +195,8 @@ def matmul(x: Float[Array, "b i"], kernel: Float[Array, "i o"]) -> Float[Array, 
   """x @ kernel, whose gradient by the kernel is made as [i, o].
 
   jax's own rule makes it as [o, i] and turns it, which below vmap XLA leaves to whoever reads it: strided reads in
-  every line of Adam, a third of a step of the CelebA classifier.
+  every line of Adam, a third of a step of the CelebA classifier. In float32 always: below vmap a CPU's products of
+  bfloat16 were slower at the sizes of LeNet-5 and CelebA; an accelerator's follow jax's own precision.
   """
   return x @ kernel
 

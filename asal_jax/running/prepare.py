@@ -51,6 +51,7 @@ class Preparation:
       "version": VERSION,
       "images": pool.fingerprint(),
       "pixel_range": list(self.pixel_range),
+      "precision": config.precision,
     }
 
   def _folder(self, kind: str, stage: str, made_from: dict[str, Any]) -> pathlib.Path:
