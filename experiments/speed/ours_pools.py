@@ -78,10 +78,11 @@ def graph_search(n: int = 1_000_000) -> Callable[[], None]:
   index = PyNNDescentIndex.build(found)
   of_margin = lambda margin: dataclasses.replace(index, epsilon=margin)  # noqa: E731
   search = lambda margin, queries: of_margin(margin).search(queries, pools.NEIGHBOURS, nothing)[1]  # noqa: E731
-  chosen, queries = of_margin(pools.reaching(search, found, MARGINS)), pools.features(pools.QUERIES, seed=8)
+  chosen, batches = of_margin(pools.reaching(search, found, MARGINS)), pools.query_batches()
 
   def run() -> None:
-    chosen.search(queries, pools.NEIGHBOURS, nothing)
+    for queries in batches:
+      chosen.search(queries, pools.NEIGHBOURS, nothing)
 
   return run
 

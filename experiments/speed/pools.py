@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from experiments.speed.rows import ROWS
+
 DIMENSIONS, CLUSTERS, WITHIN = 50, 10_000, 0.1
 """Of the features: clusters, and the deviation inside one as a share of that between their centres."""
 
@@ -29,6 +31,12 @@ def clustered_rows(rng: np.random.Generator, count: int) -> np.ndarray:
 def features(n: int, seed: int = 1) -> np.ndarray:
   """Clustered features f32[n d], the same for a seed."""
   return clustered_rows(np.random.default_rng(seed), n)
+
+
+def query_batches() -> np.ndarray:
+  """Queries f32[units QUERIES d] of the same clusters, a batch for each search of a call."""
+  units = ROWS["graph_search_1m"].units
+  return features(units * QUERIES, seed=8).reshape(units, QUERIES, DIMENSIONS)
 
 
 def images(found: np.ndarray) -> np.ndarray:

@@ -117,7 +117,7 @@ def ivf_search(n: int = 1_000_000) -> Work:
   """faiss IVF-Flat, built before, with as few probes as the recall takes."""
   import faiss
 
-  found, queries = pools.features(n), pools.features(pools.QUERIES, seed=8)
+  found, batches = pools.features(n), pools.query_batches()
   index = faiss.IndexIVFFlat(faiss.IndexFlatL2(pools.DIMENSIONS), pools.DIMENSIONS, LISTS)
   index.train(found[: TRAINING * LISTS])
   index.add(found)
@@ -130,6 +130,7 @@ def ivf_search(n: int = 1_000_000) -> Work:
 
   def work():
     faiss.omp_set_num_threads(torch.get_num_threads())
-    index.search(queries, pools.NEIGHBOURS)
+    for queries in batches:
+      index.search(queries, pools.NEIGHBOURS)
 
   return work

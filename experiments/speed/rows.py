@@ -70,6 +70,8 @@ ROWS = {
   ),
   "exact_search_1m": Row("exact search, 10 queries, k = 10, 1M x 50", 1, 0.7, **SEARCH),
   "exact_search_4m": Row("exact search, 10 queries, k = 10, 4M x 50", 1, 0.5, **SEARCH),
-  "graph_search_1m": Row("search of recall 0.95, 10 queries, k = 10, 1M x 50: pynndescent; rival: faiss IVF", **SEARCH),
+  "graph_search_1m": Row(
+    "search of recall 0.95, 10 queries, k = 10, 1M x 50: pynndescent; rival: faiss IVF", 100, **SEARCH
+  ),
 }  # fmt: skip
 """Rows that need MNIST are those called max_entropy_..."""
