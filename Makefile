@@ -34,6 +34,7 @@ types: $(BIN)/installed-test
 bench: $(BIN)/installed
 	$(BIN)/pip install --quiet --editable '.[bench]'
 	$(BIN)/python -m experiments.speed.bench
+	$(BIN)/python -m experiments.speed.bench --precision=bfloat16
 	$(BIN)/python -m experiments.speed.growth
 
 scale: MOST = 1000000

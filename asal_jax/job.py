@@ -26,6 +26,7 @@ from asal_jax.reporting import report
 from asal_jax.running.comparison import Comparison, Result, make_world
 from asal_jax.running.prepare import Preparation
 from asal_jax.running.rehearsal import rehearse
+from asal_jax.store import machine
 from asal_jax.store.checkpoint import Cache, fingerprint, write_json
 from asal_jax.store.stages import Stages
 from asal_jax.types import Data, Pool, Splits
@@ -216,7 +217,6 @@ def surroundings() -> dict[str, Any]:
     "versions": {"python": platform.python_version()} | {name: metadata.version(name) for name in packages},
     "device": {
       "platform": device.platform, "kind": device.device_kind, "count": jax.device_count(),
-      "processes": jax.process_count(),
-      "processor": platform.processor() or platform.machine(), "cores": os.cpu_count(),
+      "processes": jax.process_count(), **machine.describe(),
     },
   }  # fmt: skip

@@ -14,11 +14,9 @@ from asal_jax.store.rows import RowWriter
 from asal_jax.types import Index
 from experiments.selection_time.bench import Bench, preparation
 from experiments.selection_time.setting import load, make_config
-from experiments.speed.growing import DIMENSIONS, SPECTRUM
+from experiments.speed.pools import CLUSTERS, DIMENSIONS, WITHIN, clustered_rows
 
 QUERIES = 200
-CLUSTERS, WITHIN = 10_000, 0.1
-"""Clusters, and the deviation inside one as a share of that between their centres."""
 
 
 class Searched(NamedTuple):
@@ -42,13 +40,6 @@ def real(bench: Bench, n: int, trained: Any) -> Searched:
   z = jax.random.normal(jax.random.key(1), (QUERIES, gan.latent_dim))
   queries = jax.jit(exact.project)(exact.params, gan.generate(state.generator, z))
   return Searched(np.asarray(queries), lambda name: features(name).index)
-
-
-def clustered_rows(rng: np.random.Generator, count: int) -> Float32[np.ndarray, "m d"]:
-  """Rows about random ones of CLUSTERS centres, which are the same for every generator."""
-  centres = np.random.default_rng(0).standard_normal((CLUSTERS, DIMENSIONS), np.float32) * SPECTRUM
-  around = rng.standard_normal((count, DIMENSIONS), np.float32) * (SPECTRUM * np.float32(WITHIN))
-  return centres[rng.integers(0, CLUSTERS, count)] + around
 
 
 def clustered(bench: Bench, n: int, _: Any) -> Searched:

@@ -1,12 +1,13 @@
-"""Times this package against PyTorch and faiss on the same machine, in turn, row by row.
+"""Times this package against PyTorch, faiss and scikit-activeml on the same machine, in turn, row by row.
 
 Every side of a row runs in a worker process, and they wait for each other: A B A B ... The ratio of each pair is
 taken, so that a comparison holds while the machine's speed drifts; medians are reported.
 
-  python -m experiments.speed.bench [ROW ...]    times these rows, or all
-  python -m experiments.speed.bench --table      prints and draws what was timed before
+  python -m experiments.speed.bench [--precision=bfloat16] [ROW ...]    times these rows, or all
+  python -m experiments.speed.bench --table                             prints and draws what was timed before
 """
 
+import argparse
 import json
 import os
 import pathlib
@@ -15,32 +16,47 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 
 import numpy as np
 
-from experiments.speed.records import FOLDER, append, newest, surroundings, tell
-from experiments.speed.rows import ROWS
+from experiments.speed.records import append, surroundings, tell
+from experiments.speed.rows import PRECISIONS, ROWS, precision
+from experiments.speed.tables import RESULTS, show
 
-RESULTS = FOLDER / "results.jsonl"
 Side = tuple[str, str]
 """('ours' or 'rival', name of the maker)."""
 
 
 def work(side: str, name: str) -> None:
   """A worker: prepares, tells how, and then times a call for every line that comes in."""
-  ready = {}
   if side == "ours":
-    from experiments.speed.ours import OURS
+    import jax
 
-    timed = OURS[name]()
-    started = time.perf_counter()
-    timed()
-    ready["first_seconds"] = time.perf_counter() - started
+    # As a run does with its config's.
+    with jax.default_matmul_precision(precision()):
+      answer(*prepare_ours(name))
   else:
-    from experiments.speed.rivals import RIVALS, TRIALS, choose_threads
+    answer(*prepare_rival(name))
 
-    timed = RIVALS[name]()
-    ready["threads"] = choose_threads(TRIALS[name]() if name in TRIALS else timed)
+
+def prepare_ours(name: str) -> tuple[Callable[[], None], dict]:
+  from experiments.speed.ours import OURS
+
+  timed = OURS[name]()
+  started = time.perf_counter()
+  timed()
+  return timed, {"first_seconds": time.perf_counter() - started}
+
+
+def prepare_rival(name: str) -> tuple[Callable[[], None], dict]:
+  from experiments.speed.rivals import RIVALS, TRIALS, choose_threads
+
+  timed = RIVALS[name]()
+  return timed, {"threads": choose_threads(TRIALS[name]() if name in TRIALS else timed)}
+
+
+def answer(timed: Callable[[], None], ready: dict) -> None:
   print(json.dumps(ready), flush=True)
   for _ in sys.stdin:
     started = time.perf_counter()
@@ -97,9 +113,10 @@ def result(name: str, workers: dict[Side, Worker], times: dict[Side, list[float]
   median = {side: statistics.median(times[side]) for side in (ours, rival)}
   compiling = workers[ours].ready["first_seconds"] - median[ours]
   return {
-    "row": name, "what": row.what, "target": row.aim, "rounds": row.rounds, "ratio": statistics.median(ratios),
-    "ratio_low": inner[0], "ratio_high": inner[-1], "ours_seconds": median[ours] / row.units,
-    "rival_seconds": median[rival] / row.units, "rival_threads": workers[rival].ready["threads"],
+    "row": name, "precision": precision(), "what": row.what, "target": row.aim, "rounds": row.rounds,
+    "ratio": statistics.median(ratios), "ratio_low": inner[0], "ratio_high": inner[-1],
+    "ours_seconds": median[ours] / row.units, "rival_seconds": median[rival] / row.units,
+    "rival_threads": workers[rival].ready["threads"],
     "compile_seconds": None if row.cold else compiling,
   }  # fmt: skip
 
@@ -120,63 +137,44 @@ def mnist_two() -> str:
   return str(path)
 
 
-def quantity(seconds: float) -> str:
-  return f"{1e3 * seconds:.3g} ms" if seconds < 1 else f"{seconds:.3g} s"
-
-
-def table(results: list[dict]) -> str:
-  """The rows as Markdown."""
-  lines = [
-    "| what | ours | rival (threads) | ratio (spread) | aim | compile s |",
-    "| --- | ---: | ---: | ---: | ---: | ---: |",
-  ]
-  for r in results:
-    cells = [
-      r["what"],
-      quantity(r["ours_seconds"]),
-      f"{quantity(r['rival_seconds'])} ({r.get('rival_threads', '?')})",
-      f"{r['ratio']:.2f} ({r['ratio_low']:.2f} to {r['ratio_high']:.2f})",
-      "-" if r["target"] is None else str(r["target"]),
-      "included" if r["compile_seconds"] is None else f"{r['compile_seconds']:.1f}",
-    ]
-    lines.append(f"| {' | '.join(cells)} |")
-  return "\n".join(lines)
-
-
-def show() -> None:
-  """The table and the figure of the newest result of every row."""
-  from experiments.speed.figures import draw_ratios
-
-  order = list(ROWS)
-  results = [r for r in newest(RESULTS, "row") if r["row"] in ROWS]
-  results.sort(key=lambda r: order.index(r["row"]))
-  draw_ratios(results, FOLDER / "ratios.png")
-  print(table(results))
-
-
 def main(rows: list[str]) -> None:
-  """Times the rows, group by group, and writes each result as soon as it is there."""
-  rows = rows or list(ROWS)
+  """Times the rows in this process's precision, group by group, and writes each result as soon as it is there."""
+  rows = [row for row in rows or ROWS if precision() in ROWS[row].precisions]
   if any(row.startswith("max_entropy") for row in rows):
     os.environ["BENCH_MNIST_TWO"] = mnist_two()
     if not os.environ["BENCH_MNIST_TWO"]:
       rows = [row for row in rows if not row.startswith("max_entropy")]
-  about, groups = surroundings("torch", "faiss-cpu"), {}
+  about, groups = surroundings("torch", "faiss-cpu", "scikit-activeml"), {}
   for row in rows:
     groups.setdefault(ROWS[row].group or row, []).append(row)
   for group in groups.values():
     started = time.perf_counter()
     for r in compare(group):
       append(RESULTS, r | about)
-      tell(f"{r['row']}: {r['ratio']:.3f}")
+      tell(f"{r['row']}, {r['precision']}: {r['ratio']:.3f}")
     tell(f"  {time.perf_counter() - started:.0f} s")
   show()
+
+
+def parsed(arguments: list[str]) -> argparse.Namespace:
+  parser = argparse.ArgumentParser("experiments.speed.bench", description=__doc__.splitlines()[0])
+  parser.add_argument("--precision", choices=PRECISIONS, default=PRECISIONS[0])
+  parser.add_argument("--table", action="store_true")
+  parser.add_argument("rows", nargs="*", metavar="ROW", help=", ".join(ROWS))
+  found = parser.parse_args(arguments)
+  unknown = [row for row in found.rows if row not in ROWS]
+  if unknown:
+    parser.error(f"no rows: {', '.join(unknown)}; there are {', '.join(ROWS)}")
+  return found
 
 
 if __name__ == "__main__":
   if sys.argv[1:2] == ["--worker"]:
     work(*sys.argv[2:])
-  elif sys.argv[1:] == ["--table"]:
-    show()
   else:
-    main(sys.argv[1:])
+    asked = parsed(sys.argv[1:])
+    os.environ["BENCH_PRECISION"] = asked.precision
+    if asked.table:
+      show()
+    else:
+      main(asked.rows)

@@ -6,38 +6,53 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from asal_jax.reporting import canvas
 from asal_jax.reporting.plots import GRID, MORE, MUTED
+from experiments.speed.records import machine as of_device
+from experiments.speed.rows import PRECISIONS, ROWS
 
-OURS, AIM = "#0072B2", "#D55E00"
-TICKS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3)
+AIM, COLOURS = "#D55E00", dict(zip(PRECISIONS, ("#0072B2", "#009E73"), strict=True))
+TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
 
 
 def draw_ratios(results: list[dict], path: pathlib.Path) -> None:
-  """A line a row: the median ratio of ours to the rival's with its spread, and the aim."""
-  figure = canvas.figure(9.6, 1.3 + 0.3 * len(results))
-  axes = figure.subplots()
-  frame(axes)
-  heights = range(len(results))
-  ratios = [r["ratio"] for r in results]
-  around = [[r["ratio"] - r["ratio_low"] for r in results], [r["ratio_high"] - r["ratio"] for r in results]]
-  look = {"fmt": "o", "color": OURS, "markersize": 5, "elinewidth": 2, "capsize": 3}
-  axes.errorbar(ratios, heights, xerr=around, label="median and spread", **look)
-  aimed = [(r["target"], y) for r, y in zip(results, heights, strict=True) if r["target"] is not None]
-  axes.plot(
-    *zip(*aimed, strict=True), "|", color=AIM, markersize=13, markeredgewidth=2.2, label="aim: at most"
-  )
-  axes.axvline(1, color=canvas.TEXT, linewidth=1)
+  """A panel a machine, a line a row: the median ratios of ours to the rival's with their spreads, and the aim."""
+  machines = list(dict.fromkeys(r["machine"] for r in results))
+  rows = [row for row in ROWS if any(r["row"] == row for r in results)]
+  figure = canvas.figure(5.6 + 4.2 * len(machines), 1.5 + 0.34 * len(rows))
+  panels = figure.subplots(1, len(machines), sharex=True, sharey=True, squeeze=False)[0]
+  for axes, name in zip(panels, machines, strict=True):
+    frame(axes)
+    axes.set_title(name, loc="left", fontsize=9, color=canvas.TEXT)
+    for precision in PRECISIONS:
+      points(axes, rows, [r for r in results if (r["machine"], r["precision"]) == (name, precision)])
+    aimed = [(ROWS[row].aim, y) for y, row in enumerate(rows) if ROWS[row].aim is not None]
+    look = {"color": AIM, "markersize": 13, "markeredgewidth": 2.2}
+    axes.plot(*zip(*aimed, strict=True), "|", label="aim: at most", **look)
+    axes.axvline(1, color=canvas.TEXT, linewidth=1)
+    axes.set_xlabel("seconds of ours / seconds of the rival", fontsize=8.5)
+  axes = panels[0]
   axes.set_xscale("log")
-  low = 0.9 * min([r["ratio_low"] for r in results] + [aim for aim, _ in aimed])
-  axes.set_ylim(len(results) - 0.4, -0.6)
-  axes.set_yticks(heights, [r["what"] for r in results])
+  axes.set_ylim(len(rows) - 0.4, -0.6)
+  axes.set_yticks(range(len(rows)), [ROWS[row].what for row in rows])
   axes.set_xticks(TICKS, [f"{tick:g}" for tick in TICKS])
   axes.set_xticks([], minor=True)
-  axes.set_xlim(low, max(2.0, 1.1 * max(r["ratio_high"] for r in results)))
-  axes.set_xlabel("seconds of ours / seconds of the rival; left of 1 ours is faster", fontsize=9)
-  title = f"Speed against PyTorch and faiss, {machine(results)}"
+  axes.set_xlim(
+    0.9 * min(r["ratio_low"] for r in results), max(2.0, 1.1 * max(r["ratio_high"] for r in results))
+  )
+  title = "Speed against PyTorch, faiss and scikit-activeml; left of 1 ours is faster"
   figure.suptitle(title, fontsize=12, color=canvas.TEXT, x=0.01, ha="left")
-  axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, fontsize=8, frameon=False)
+  panels[-1].legend(loc="lower right", bbox_to_anchor=(1, 1.04), ncols=3, fontsize=8, frameon=False)
   canvas.save(figure, path)
+
+
+def points(axes, rows: list[str], results: list[dict]) -> None:
+  """The results of one machine and precision, those of a second precision a little lower."""
+  if not results:
+    return
+  precision = results[0]["precision"]
+  heights = [rows.index(r["row"]) + 0.22 * PRECISIONS.index(precision) for r in results]
+  around = [[r["ratio"] - r["ratio_low"] for r in results], [r["ratio_high"] - r["ratio"] for r in results]]
+  look = {"fmt": "o", "color": COLOURS[precision], "markersize": 5, "elinewidth": 2, "capsize": 3}
+  axes.errorbar([r["ratio"] for r in results], heights, xerr=around, label=precision, **look)
 
 
 def draw_growth(panels: list[tuple[str, str, list[dict]]], path: pathlib.Path) -> None:
@@ -80,8 +95,7 @@ def kind(record: dict) -> str:
 
 def machine(records: list[dict]) -> str:
   """What the newest of the records was taken on, in words."""
-  device = records[-1]["device"]
-  return f"{device['cores']} CPU cores" if device["platform"] == "cpu" else device["kind"]
+  return of_device(records[-1]["device"])
 
 
 def thinned(xs: list[int]) -> list[int]:

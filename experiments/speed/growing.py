@@ -22,6 +22,7 @@ from asal_jax.store.rows import Partial
 from asal_jax.types import LabelledSet, Pool
 from configs import cifar_ten, mnist_ten, mnist_two
 from experiments.speed.ours import CIFAR, MNIST, random_images
+from experiments.speed.pools import DIMENSIONS, SPECTRUM
 
 Timed = Callable[[], object]
 Points = Iterator[tuple[str, int, Timed]]
@@ -40,15 +41,12 @@ LABELS = (50, 100, 200, 500, 1_000, 2_000, 3_000, 5_000, 7_000, 10_000)
 POOLS = (10_000, 30_000, 100_000, 300_000, 1_000_000)
 SEEDS = (1, 2, 5, 10, 20)
 LATENTS = (10, 30, 100, 300, 1_000)
-BATCH, DIMENSIONS = 10, 50
+BATCH = 10
 LARGEST = {"pynndescent": 100_000, "faiss_hnsw": 100_000}
 """The largest pool of an index whose building takes a minute or more beyond it."""
 
 NOTHING = Partial(pathlib.Path("nothing.npz"), seconds=float("inf"))
 """No pass here is worth going on with."""
-
-SPECTRUM = np.float32(1 / np.sqrt(np.arange(1, DIMENSIONS + 1)))
-"""Standard deviations of the synthetic features."""
 
 
 class Fit:

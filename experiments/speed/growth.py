@@ -1,7 +1,10 @@
 """How the time of a cycle grows with labels, pool, seeds and latents; a power of x is fitted to each series.
 
-  python -m experiments.speed.growth [labels | pool | seeds | latents ...]    measures these panels, or all
+  python -m experiments.speed.growth                                          measures all panels
+  python -m experiments.speed.growth [labels | pool | seeds | latents ...]    measures these, in any case
   python -m experiments.speed.growth --figure                                 prints and draws what was measured before
+
+The first goes on where it was stopped: a panel that was measured at this commit on this machine is left out.
 
 Nets have fresh weights and images are noise: neither changes how long the work takes. Features are normal with a
 falling spectrum, as principal components have it, and the queries are scaled to lie among them.
@@ -15,7 +18,7 @@ import time
 from scipy import stats
 
 from experiments.speed.growing import PANELS, Panel, Timed
-from experiments.speed.records import FOLDER, append, newest, surroundings, tell
+from experiments.speed.records import FOLDER, append, lines, machine, newest, surroundings, tell
 
 RESULTS = FOLDER / "growth.jsonl"
 CALLS, LONGEST = 5, 2.0
@@ -77,17 +80,26 @@ def table(records: list[dict]) -> str:
 def show() -> None:
   from experiments.speed.figures import draw_growth
 
-  records = newest(RESULTS, "panel", "series")
+  newest_of_all = lines(RESULTS)[-1]["device"]
+  # One figure, one machine: the one that was measured last.
+  records = [r for r in newest(RESULTS, "panel", "series") if machine(r["device"]) == machine(newest_of_all)]
   by_panel = {name: [r for r in records if r["panel"] == name] for name in PANELS}
   drawn = [(p.title, p.across, by_panel[name]) for name, p in PANELS.items() if by_panel[name]]
   draw_growth(drawn, FOLDER / "growth.png")
   print(table([r for name in PANELS for r in by_panel[name]]))
 
 
+def left(about: dict) -> list[str]:
+  """The panels that were not measured where and with what this process runs; all where that is no commit."""
+  here = about["commit"], machine(about["device"])
+  done = {r["panel"] for r in lines(RESULTS) if (r["commit"], machine(r["device"])) == here}
+  return [name for name in PANELS if name not in done or not here[0] or here[0].endswith("-dirty")]
+
+
 def main(arguments: list[str]) -> None:
   if arguments != ["--figure"]:
     about = surroundings()
-    for name in arguments or PANELS:
+    for name in arguments or left(about):
       started = time.perf_counter()
       measure(name, PANELS[name], about)
       tell(f"  {name}: {time.perf_counter() - started:.0f} s")

@@ -28,7 +28,8 @@ from asal_jax.store.journal import Journal
 from asal_jax.store.rows import Partial
 from asal_jax.types import Data, Splits
 from configs import celeba_hat, cifar_ten, mnist_ten, mnist_two
-from experiments.speed.rows import ROWS
+from experiments.speed import ours_pools
+from experiments.speed.rows import ROWS, precision
 
 MNIST, CIFAR, CELEBA = (28, 28, 1), (32, 32, 3), (64, 64, 3)
 RANGE = (0.0, 1.0)
@@ -152,6 +153,7 @@ def max_entropy_process(fresh: bool) -> Callable[[], Timed]:
     def run() -> None:
       with tempfile.TemporaryDirectory() as folder:
         arguments = ["--config=configs/mnist_two.py", "--config.strategies=('entropy',)"]
+        arguments += [f"--config.precision={precision()}"]
         arguments += [f"--workdir={folder}/run", f"--cache={folder if fresh else kept.name}/cache"]
         command = [sys.executable, "-m", "asal_jax.main", *arguments]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
@@ -185,4 +187,5 @@ OURS: dict[str, Callable[[], Timed]] = {
   "max_entropy_second": max_entropy_process(fresh=False),
   "exact_search_1m": exact_search(1_000_000),
   "exact_search_4m": exact_search(4_000_000),
+  **ours_pools.OURS,
 }

@@ -1,6 +1,6 @@
 """Where the time of a row of ours goes on CPU: seconds of XLA's operations by kind, and the longest of them.
 
-python -m experiments.speed.profile ROW    a row of rows.py that runs in this process
+python -m experiments.speed.profile ROW    a row of rows.py that runs in this process; in BENCH_PRECISION
 """
 
 import collections
@@ -19,7 +19,7 @@ os.environ["XLA_FLAGS"] = (
 import jax  # noqa: E402
 
 from experiments.speed.ours import OURS  # noqa: E402
-from experiments.speed.rows import ROWS  # noqa: E402
+from experiments.speed.rows import ROWS, precision  # noqa: E402
 
 OVERLAPS = 4
 """From so many padded terms on a fusion is the sum of overlapping windows, the transpose of their gather."""
@@ -64,6 +64,11 @@ def durations(folder: pathlib.Path) -> dict[str, float]:
 
 def profile(row: str, longest: int = 8) -> None:
   """Prints the shares of one row."""
+  with jax.default_matmul_precision(precision()):
+    _profile(row, longest)
+
+
+def _profile(row: str, longest: int) -> None:
   run = OURS[row]()
   run()
   with tempfile.TemporaryDirectory() as folder:

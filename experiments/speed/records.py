@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import subprocess
 import sys
 from importlib import metadata
 from typing import Any
@@ -10,12 +11,34 @@ FOLDER = pathlib.Path(__file__).parent
 
 
 def surroundings(*packages: str) -> dict[str, Any]:
-  """As of a run, and the versions of more packages."""
+  """As of a run, and the versions of more packages; a commit is dirty where code differs from it."""
   from asal_jax.job import surroundings as of_a_run
 
   about = of_a_run()
+  if about["commit"]:
+    about["commit"] = commit(FOLDER)
   about["versions"] |= {name: metadata.version(name) for name in packages}
   return about
+
+
+def commit(folder: pathlib.Path) -> str:
+  """The commit of a folder's repository, "-dirty" behind it where tracked files beside results and texts differ."""
+
+  def git(*command: str) -> str:
+    return subprocess.run(["git", *command], cwd=folder, capture_output=True, text=True, check=True).stdout
+
+  written = [f":(top,exclude,glob)**/*.{kind}" for kind in ("jsonl", "md", "png")]
+  changed = git("status", "--porcelain", "--untracked-files=no", "--", ":/", *written)
+  return git("rev-parse", "HEAD").strip() + ("-dirty" if changed else "")
+
+
+def machine(device: dict[str, Any]) -> str:
+  """The machine of a record in words, by which machines are told apart; the oldest records have no processor's name."""
+  if device["platform"] != "cpu":
+    return device["kind"]
+  if "flags" not in device:
+    return f"{device['cores']} CPU cores of a shared machine"
+  return f"{device['processor']}, {device['cores']} CPU cores"
 
 
 def append(path: pathlib.Path, record: dict) -> None:
@@ -23,10 +46,13 @@ def append(path: pathlib.Path, record: dict) -> None:
     file.write(json.dumps(record) + "\n")
 
 
+def lines(path: pathlib.Path) -> list[dict]:
+  return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
 def newest(path: pathlib.Path, *name: str) -> list[dict]:
   """The last record of each name, which is made of these fields."""
-  records = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-  return list({tuple(record[field] for field in name): record for record in records}.values())
+  return list({tuple(record[field] for field in name): record for record in lines(path)}.values())
 
 
 def tell(text: str) -> None:

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from experiments.speed.rival_parts import Work, channels_last, decode, random_images, update
+from experiments.speed.rival_parts import Work, autocast, channels_last, decode, random_images, update
 from experiments.speed.rows import ROWS
 
 
@@ -44,7 +44,9 @@ def training(row: str, net: nn.Module, images: Tensor, labels: Tensor, low: floa
   def work():
     for _ in range(ROWS[row].units):
       ids = torch.randint(0, len(images), (50,))
-      update(adam, loss(net(decode(images[ids], low)), labels[ids]))
+      with autocast():
+        value = loss(net(decode(images[ids], low)).float(), labels[ids])
+      update(adam, value)
 
   return work
 
@@ -69,8 +71,9 @@ def score_pool_lenet(block: int = 500) -> Work:
   @torch.inference_mode()
   def work():
     scores = torch.empty(len(images))
-    for out, part in zip(scores.split(block), images.split(block), strict=True):
-      log_p = functional.log_softmax(net(decode(part)), 1)
-      torch.sum(log_p.exp().mul_(log_p), 1, out=out).neg_()
+    with autocast():
+      for out, part in zip(scores.split(block), images.split(block), strict=True):
+        log_p = functional.log_softmax(net(decode(part)).float(), 1)
+        torch.sum(log_p.exp().mul_(log_p), 1, out=out).neg_()
 
   return work

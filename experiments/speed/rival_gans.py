@@ -6,7 +6,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from experiments.speed.rival_parts import Work, binary_entropy, channels_last, draw, random_images, update
+from experiments.speed.rival_parts import (
+  Work,
+  autocast,
+  binary_entropy,
+  channels_last,
+  draw,
+  random_images,
+  update,
+)
 from experiments.speed.rows import ROWS
 
 
@@ -67,6 +75,17 @@ def make_critic(nets: Nets) -> nn.Sequential:
   return nn.Sequential(*layers, nn.Flatten(), nn.Linear(4 * 4 * nets.critic[-1], 1))
 
 
+def critic_loss(generator: nn.Module, critic: nn.Module, real: Tensor, z: Tensor, mix: Tensor) -> Tensor:
+  """Wasserstein loss with the gradient penalty at images between; scores, means and the penalty are float32."""
+  with torch.no_grad():
+    fake = generator(z).float()
+  between = torch.lerp(real, fake, mix).requires_grad_()
+  (grad,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
+  penalty = ((grad.square().sum((1, 2, 3)) + 1e-12).sqrt() - 1).square().mean()
+  fake_scores, real_scores = critic(torch.cat([fake, real])).float().chunk(2)
+  return fake_scores.mean() - real_scores.mean() + 10 * penalty
+
+
 def wgan_gp(row: str, nets: Nets) -> Work:
   """Iterations of WGAN-GP: 5 steps of the critic, 1 of the generator."""
   generator, critic = channels_last(Generator(nets)), channels_last(make_critic(nets))
@@ -78,19 +97,20 @@ def wgan_gp(row: str, nets: Nets) -> Work:
 
   def critic_step():
     real = draw(images, batch, low)
-    with torch.no_grad():
-      fake = generator(torch.randn(batch, 128))
-    between = torch.lerp(real, fake, torch.rand(batch, 1, 1, 1)).requires_grad_()
-    (grad,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
-    penalty = ((grad.square().sum((1, 2, 3)) + 1e-12).sqrt() - 1).square().mean()
-    scores = critic(torch.cat([fake, real]))
-    update(adam_d, scores[:batch].mean() - scores[batch:].mean() + 10 * penalty)
+    with autocast():
+      loss = critic_loss(generator, critic, real, torch.randn(batch, 128), torch.rand(batch, 1, 1, 1))
+    update(adam_d, loss)
+
+  def generator_step():
+    with autocast():
+      loss = -critic(generator(torch.randn(batch, 128))).float().mean()
+    update(adam_g, loss)
 
   def work():
     for _ in range(ROWS[row].units):
       for _ in range(5):
         critic_step()
-      update(adam_g, -critic(generator(torch.randn(batch, 128))).mean())
+      generator_step()
 
   return work
 
@@ -120,7 +140,9 @@ def autoencoder_mnist() -> Work:
   def work():
     for _ in range(ROWS["autoencoder_mnist"].units):
       batch = draw(images, 100)
-      update(adam, functional.mse_loss(net(batch), batch))
+      with autocast():
+        loss = functional.mse_loss(net(batch), batch)
+      update(adam, loss)
 
   return work
 
@@ -134,8 +156,10 @@ def synthesis_mnist_16(seeds: int = 5, latents: int = 10) -> Work:
     z = torch.randn(seeds * latents, 128, requires_grad=True)
     adam = torch.optim.Adam([z], 0.01, maximize=True, fused=True)
     for _ in range(100):
-      images = generator(z).reshape(seeds, latents, 784)
-      logits = torch.einsum("sbd,sd->sb", images, weights) + bias
-      update(adam, binary_entropy(logits).sum())
+      with autocast():
+        images = generator(z).reshape(seeds, latents, 784)
+        logits = torch.einsum("sbd,sd->sb", images, weights) + bias
+        entropy = binary_entropy(logits.float()).sum()
+      update(adam, entropy)
 
   return work

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from experiments.speed.rival_parts import Work, binary_entropy, decode, update
+from experiments.speed.rival_parts import Work, autocast, binary_entropy, decode, update
 
 SEEDS, START, BATCH, BUDGET, EPOCHS = 5, 50, 10, 500, 10
 
@@ -49,8 +49,10 @@ def train_one(data: Digits, labelled: Tensor) -> torch.nn.Linear:
   adam = torch.optim.Adam(model.parameters(), 1e-3, fused=True)
   for _ in range(EPOCHS):
     for rows in labelled[torch.randperm(len(labelled))].split(BATCH):
-      logits = model(data.pool[rows])[:, 0]
-      update(adam, functional.binary_cross_entropy_with_logits(logits, data.target[rows]))
+      with autocast():
+        logits = model(data.pool[rows])[:, 0].float()
+        loss = functional.binary_cross_entropy_with_logits(logits, data.target[rows])
+      update(adam, loss)
   return model
 
 
@@ -59,11 +61,11 @@ def run_one(data: Digits, budget: int) -> Tensor:
   labelled, accuracy = start_set(data.target), []
   while True:
     model = train_one(data, labelled)
-    with torch.inference_mode():
+    with torch.inference_mode(), autocast():
       accuracy.append(((model(data.test)[:, 0] > 0) == (data.truth > 0.5)).float().mean())
       if len(labelled) >= budget:
         return torch.stack(accuracy)
-      entropy = binary_entropy(model(data.pool)[:, 0]).index_fill_(0, labelled, -1)
+      entropy = binary_entropy(model(data.pool)[:, 0].float()).index_fill_(0, labelled, -1)
       new = entropy.topk(BATCH)[1]
     labelled = torch.cat([labelled, new])
 
@@ -87,14 +89,15 @@ def run_at_once(data: Digits, budget: int = BUDGET) -> Tensor:
     for _ in range(EPOCHS):
       order = labelled.gather(1, torch.rand(labelled.shape).argsort(1))
       for rows in order.split(BATCH, 1):
-        logits = torch.baddbmm(bias, data.pool[rows], weight)[..., 0]
-        losses = functional.binary_cross_entropy_with_logits(logits, data.target[rows], reduction="none")
+        with autocast():
+          logits = torch.baddbmm(bias, data.pool[rows], weight)[..., 0].float()
+          losses = functional.binary_cross_entropy_with_logits(logits, data.target[rows], reduction="none")
         update(adam, losses.mean(1).sum())
-    with torch.inference_mode():
+    with torch.inference_mode(), autocast():
       accuracy.append(((logits_of(data.test) > 0) == (data.truth > 0.5)[:, None]).float().mean(0))
       if labelled.shape[1] >= budget:
         return torch.stack(accuracy)
-      entropy = binary_entropy(logits_of(data.pool)).T.contiguous().scatter_(1, labelled, -1)
+      entropy = binary_entropy(logits_of(data.pool).float()).T.contiguous().scatter_(1, labelled, -1)
       new = entropy.topk(BATCH, 1)[1]
     labelled = torch.cat([labelled, new], 1)
 

@@ -1,10 +1,13 @@
 """What the PyTorch rivals share: random images, decoding, memory layout, one optimiser step, entropy."""
 
+import contextlib
 from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from experiments.speed.rows import precision
 
 Work = Callable[[], None]
 """The timed work of a row, done once: `ROWS[name].units` iterations."""
@@ -18,6 +21,16 @@ def random_images(count: int, channels: int = 1, size: int = 28) -> Tensor:
 def channels_last(net: nn.Module) -> nn.Module:
   """The net with its weights in the layout that the CPU's convolutions are fastest in."""
   return net.to(memory_format=torch.channels_last)
+
+
+def autocast() -> contextlib.AbstractContextManager:
+  """Around a forward pass and its loss: torch's, where this process works in bfloat16.
+
+  Entered anew in each step, as it keeps the weights that it has cast until it is left.
+  """
+  if precision() == "bfloat16":
+    return torch.autocast("cpu", torch.bfloat16)
+  return contextlib.nullcontext()
 
 
 def decode(images: Tensor, low: float = 0.0) -> Tensor:

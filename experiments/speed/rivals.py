@@ -1,10 +1,11 @@
 """The rivals of the benchmark: each row as a competent PyTorch user would write it on a CPU.
 
-Batch sizes and arithmetic are those of the rows of this project: float32, uint8 images decoded in the timed work.
-Written for `pip install torch==2.13.0 numpy faiss-cpu`; the two exact-search rows are faiss, the others PyTorch.
-Channels-last and the batching of seeds are used where they were faster, and fused Adam. The harness tries one thread
-and as many as there are cores, and times the faster. Time on an idle machine: OpenMP's threads wait for each other in
-a loop, and beside another job two threads are slower than one.
+Batch sizes and arithmetic are those of the rows of this project, uint8 images decoded in the timed work; in bfloat16
+`torch.autocast` is around each forward pass and its loss, parameters and optimiser stay float32.
+Written for `pip install torch==2.13.0 numpy faiss-cpu scikit-activeml`: searches are faiss, selections scikit-activeml
+on a PyTorch net, the others PyTorch. Channels-last and the batching of seeds are used where they were faster, and fused
+Adam. The harness tries one thread and as many as there are cores, and times the faster. Time on an idle machine:
+OpenMP's threads wait for each other in a loop, and beside another job two threads are slower than one.
 
 `RIVALS[name]()` prepares a row (nets, random data) and returns the function that does its timed work once, which is
 `ROWS[name].units` iterations. The max entropy rows read the .npz named by BENCH_MNIST_TWO (see rival_loops.py).
@@ -18,7 +19,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from experiments.speed import rival_classifiers, rival_gans, rival_loops
+from experiments.speed import rival_classifiers, rival_gans, rival_loops, rival_pools
 from experiments.speed.rival_gans import CELEBA_NETS, cifar_nets, mnist_nets, wgan_gp
 from experiments.speed.rival_parts import Work
 
@@ -60,6 +61,10 @@ RIVALS: dict[str, Callable[[], Work]] = {
   "process_at_once": functools.partial(rival_loops.process, "at_once"),
   "exact_search_1m": functools.partial(exact_search, 1),
   "exact_search_4m": functools.partial(exact_search, 4),
+  "score_streamed_lenet": rival_pools.score_streamed_lenet,
+  "walk_badge": functools.partial(rival_pools.scikit_activeml, "badge"),
+  "walk_entropy": functools.partial(rival_pools.scikit_activeml, "entropy"),
+  "graph_search_1m": rival_pools.ivf_search,
 }
 """Name to a function that prepares the rival's side of a row and returns its timed work."""
 

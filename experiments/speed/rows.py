@@ -1,6 +1,14 @@
 """The rows of the benchmark, once for the harness and both sides: what is timed, how often in a call, and the aim."""
 
+import os
 from typing import NamedTuple
+
+PRECISIONS = ("float32", "bfloat16")
+
+
+def precision() -> str:
+  """What this process, a side of a row, multiplies in: BENCH_PRECISION, which the harness sets."""
+  return os.environ.get("BENCH_PRECISION", PRECISIONS[0])
 
 
 class Row(NamedTuple):
@@ -20,25 +28,32 @@ class Row(NamedTuple):
   rival: str = ""
   group: str = ""
   cold: bool = False
+  precisions: tuple[str, ...] = PRECISIONS
 
 
 RUN = "MNIST two, max entropy, 5 seeds x 46 cycles"
 PROCESS = {"rounds": 5, "group": "max_entropy_process"}
+WALK = "10 of 60,000 images, LeNet-5: a walk of 200 calls"
+SEARCH = {"precisions": PRECISIONS[:1]}
+"""Distances are float32 in any precision."""
 
 ROWS = {
-  "wgan_gp_mnist_16": Row("WGAN-GP iteration, MNIST nets, width 16", 25, 0.75),
-  "wgan_gp_mnist_32": Row("WGAN-GP iteration, MNIST nets, width 32", 15, 0.85),
-  "wgan_gp_mnist_64": Row("WGAN-GP iteration, MNIST nets, width 64", 5, 0.75),
-  "wgan_gp_cifar_32": Row("WGAN-GP iteration, CIFAR nets, width 32", 10, 1.0),
-  "wgan_gp_celeba_quarter": Row("WGAN-GP iteration, CelebA nets, quarter width", 4, 1.0, 5),
-  "autoencoder_mnist": Row("auto-encoder step, MNIST, batch 100", 20, 1.0),
-  "lenet_step": Row("LeNet-5 training step, batch 50", 50, 1.0),
-  "celeba_step": Row("CelebA classifier training step, batch 50", 40, 1.0),
-  "score_pool_lenet": Row("entropy of 50,000 images, LeNet-5", 1, 1.0),
-  "synthesis_mnist_16": Row("ascent, 5 seeds x 10 latents x 100 steps, width 16", 1, 0.6),
-  "max_entropy_mnist_two": Row(f"{RUN}, warm; rival: all seeds at once"),
+  "wgan_gp_mnist_16": Row("WGAN-GP iteration, MNIST nets, width 16", 25, 0.6),
+  "wgan_gp_mnist_32": Row("WGAN-GP iteration, MNIST nets, width 32", 15, 0.7),
+  "wgan_gp_mnist_64": Row("WGAN-GP iteration, MNIST nets, width 64", 5, 0.7),
+  "wgan_gp_cifar_32": Row("WGAN-GP iteration, CIFAR nets, width 32", 10, 0.8),
+  "wgan_gp_celeba_quarter": Row("WGAN-GP iteration, CelebA nets, quarter width", 4, 0.9, 5),
+  "autoencoder_mnist": Row("auto-encoder step, MNIST, batch 100", 20, 0.7),
+  "lenet_step": Row("LeNet-5 training step, batch 50", 50, 0.7),
+  "celeba_step": Row("CelebA classifier training step, batch 50", 40, 0.9),
+  "score_pool_lenet": Row("entropy of 50,000 images, LeNet-5", 1, 0.6),
+  "score_streamed_lenet": Row("10 highest entropies of 200,000 images on disk, LeNet-5", rounds=5),
+  "synthesis_mnist_16": Row("ascent, 5 seeds x 10 latents x 100 steps, width 16", 1, 0.5),
+  "walk_badge": Row(f"{WALK}; rival: scikit-activeml's BADGE", rounds=5, ours="walk", group="walk"),
+  "walk_entropy": Row(f"{WALK}; rival: scikit-activeml's entropy", rounds=5, ours="walk", group="walk"),
+  "max_entropy_mnist_two": Row(f"{RUN}, warm; rival: all seeds at once", aim=0.1),
   "max_entropy_in_turn": Row(
-    f"{RUN}, warm; rival: seed after seed", aim=0.04, rounds=5, ours="max_entropy_mnist_two"
+    f"{RUN}, warm; rival: seed after seed", aim=0.03, rounds=5, ours="max_entropy_mnist_two"
   ),
   "max_entropy_cold": Row(
     f"{RUN}, first start; rival: seed after seed", aim=0.2, rival="process_in_turn", cold=True, **PROCESS
@@ -53,7 +68,10 @@ ROWS = {
   "max_entropy_second_at_once": Row(
     f"{RUN}, second start; rival: all at once", ours="max_entropy_second", rival="process_at_once", **PROCESS
   ),
-  "exact_search_1m": Row("exact search, 10 queries, k = 10, 1M x 50", 1, 0.6),
-  "exact_search_4m": Row("exact search, 10 queries, k = 10, 4M x 50", 1, 0.6),
+  "exact_search_1m": Row("exact search, 10 queries, k = 10, 1M x 50", 1, 0.7, **SEARCH),
+  "exact_search_4m": Row("exact search, 10 queries, k = 10, 4M x 50", 1, 0.5, **SEARCH),
+  "graph_search_1m": Row(
+    "search of recall 0.95, 10 queries, k = 10, 1M x 50: pynndescent; rival: faiss IVF", 100, **SEARCH
+  ),
 }  # fmt: skip
 """Rows that need MNIST are those called max_entropy_..."""
