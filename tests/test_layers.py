@@ -171,3 +171,65 @@ def test_bias_is_added():
   params = {"params": {"kernel": jnp.zeros((3, 3, 2, 3)), "bias": jnp.array([1.0, -2.0])}}
   out = layer.apply(params, jnp.ones((1, 2, 3, 3)))
   np.testing.assert_array_equal(out, np.broadcast_to([1.0, -2.0], (1, 4, 6, 2)))
+
+
+def bfloat16(function):
+  """The function, traced where products are asked for in bfloat16."""
+
+  def traced(*arguments):
+    with jax.default_matmul_precision("bfloat16"):
+      return function(*arguments)
+
+  return traced
+
+
+def relative_error(found, truth) -> float:
+  """The distance of two arrays, as a share of the second's length."""
+  return float(jnp.linalg.norm(jnp.ravel(found - truth)) / jnp.linalg.norm(jnp.ravel(truth)))
+
+
+BY_FORM = {
+  "strided": lambda x, k: layers.conv(x, k, 2),
+  "tiles": lambda x, k: layers.conv(x, k),
+  "transposed": lambda x, k: layers.conv_transpose(x, k, 2),
+}
+
+
+def image_and_kernel(form: str):
+  channels = layers.FEW_CHANNELS if form == "tiles" else 24
+  x = normal(0, 8, 9, 10, 6 if form == "transposed" else channels)
+  return x, normal(1, 5, 5, channels, 6) / 25
+
+
+@pytest.mark.parametrize("form", BY_FORM)
+def test_bfloat16_rounds_the_factors_and_sums_in_float32(form):
+  x, kernel = image_and_kernel(form)
+  rounded = (x.astype(jnp.bfloat16).astype(jnp.float32), kernel.astype(jnp.bfloat16).astype(jnp.float32))
+  found = jax.jit(bfloat16(BY_FORM[form]))(x, kernel)
+  assert found.dtype == jnp.float32
+  np.testing.assert_allclose(found, BY_FORM[form](*rounded), atol=1e-5)
+  assert relative_error(found, BY_FORM[form](x, kernel)) > 1e-4
+
+
+@pytest.mark.parametrize("form", BY_FORM)
+def test_bfloat16_derivatives_are_near_those_of_float32(form):
+  # A factor has 8 bits: each is off by up to 0.4 %, and a gradient penalty's gradient is made of three products in a row.
+  x, kernel = image_and_kernel(form)
+  found = jax.tree.leaves(bfloat16(derivatives(BY_FORM[form]))(x, kernel))
+  for a, b in zip(found, jax.tree.leaves(derivatives(BY_FORM[form])(x, kernel)), strict=True):
+    assert a.dtype == jnp.float32
+    assert relative_error(a, b) < 0.02
+
+
+@pytest.mark.parametrize("form", BY_FORM)
+def test_bfloat16_below_vmap_and_of_one_feature(form):
+  x, kernel = image_and_kernel(form)
+  several = jnp.stack([kernel, -kernel])
+  loss = lambda k: jnp.sum(jnp.tanh(BY_FORM[form](x, k)))  # noqa: E731
+  found = jax.jit(bfloat16(jax.vmap(jax.grad(loss))))(several)
+  assert relative_error(found, jax.vmap(jax.grad(loss))(several)) < 0.02
+  one = (x[..., :1], kernel[..., :1]) if form == "transposed" else (x, kernel[..., :1])
+  grads = jax.jit(bfloat16(jax.grad(lambda x, k: jnp.sum(jnp.tanh(BY_FORM[form](x, k))), (0, 1))))(*one)
+  truth = jax.grad(lambda x, k: jnp.sum(jnp.tanh(BY_FORM[form](x, k))), (0, 1))(*one)
+  for a, b in zip(grads, truth, strict=True):
+    assert relative_error(a, b) < 0.02
