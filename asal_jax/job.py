@@ -28,6 +28,7 @@ from asal_jax.running.prepare import Preparation
 from asal_jax.running.rehearsal import rehearse
 from asal_jax.store import machine
 from asal_jax.store.checkpoint import Cache, fingerprint, write_json
+from asal_jax.store.progress import log
 from asal_jax.store.stages import Stages
 from asal_jax.types import Data, Pool, Splits
 
@@ -38,6 +39,10 @@ STAGES = {
   "all": frozenset({"gan", "features"}),
 }
 """What each stage may make; what else it needs must be in the cache."""
+
+
+FAST_BFLOAT16 = frozenset({"avx512_bf16", "amx_bf16"})
+"""Instructions with which a CPU multiplies bfloat16 faster than float32."""
 
 
 def run(
@@ -68,6 +73,7 @@ def run(
       "--config: the processes of this run have different configs; start all by the same command"
     )
   refuse_other(workdir, settings)
+  tell_precision(config.precision)
   cache = pathlib.Path(cache or workdir / "cache")
   workdir.mkdir(parents=True, exist_ok=True)
   stages = Stages(workdir / "stages.jsonl")
@@ -96,6 +102,17 @@ def run(
         comparison.run(name)
     with stages("report"):
       return comparison.report()
+
+
+def tell_precision(precision: str) -> None:
+  """Logs a line where bfloat16 is asked of a CPU that has no instructions for it: the same numbers, slowly."""
+  if precision == "bfloat16" and jax.default_backend() == "cpu":
+    about = machine.describe()
+    if not FAST_BFLOAT16 & {*about["flags"]}:
+      log.warning(
+        "config.precision: bfloat16, but %s has neither AVX512-BF16 nor AMX: expect it to be slower than float32",
+        about["processor"],
+      )
 
 
 def train_judge(config: ConfigDict, splits: Splits, cache: pathlib.Path) -> Judge:

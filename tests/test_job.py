@@ -95,6 +95,27 @@ def test_another_workdir_with_the_same_cache_repeats_every_number(result, tmp_pa
   assert tiny.without_seconds(again.records) == tiny.without_seconds(result.records)
 
 
+def test_another_precision_trains_a_gan_of_its_own(result, tmp_path):
+  config = tiny.config(precision="bfloat16")
+  with pytest.raises(InputError, match="no finished gan"):
+    asal_jax.run(config, workdir=tmp_path, cache=result.workdir / "cache", stage="cycles")
+  other = asal_jax.run(config, workdir=tmp_path / "whole")
+  assert len(other.records) == len(result.records)
+  assert np.isfinite([record["test_accuracy"] for record in other.records]).all()
+
+
+@pytest.mark.parametrize(("flags", "told"), [(["avx2"], True), (["avx2", "avx512_bf16"], False)])
+def test_bfloat16_on_a_cpu_without_it_is_told(monkeypatch, flags, told):
+  lines = []
+  monkeypatch.setattr(job.machine, "describe", lambda: {"processor": "Old", "flags": flags})
+  monkeypatch.setattr(job.log, "warning", lambda line, *values: lines.append(line % values))
+  job.tell_precision("bfloat16")
+  assert bool(lines) == told
+  assert all("Old has neither AVX512-BF16 nor AMX" in line for line in lines)
+  job.tell_precision("float32")
+  assert len(lines) == told
+
+
 def test_a_strategy_can_be_added_to_a_workdir_and_the_rest_is_kept(tmp_path):
   first = asal_jax.run(tiny.config(strategies=("random",)), workdir=tmp_path)
   both = asal_jax.run(tiny.config(strategies=("random", "entropy")), workdir=tmp_path)
