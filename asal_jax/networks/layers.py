@@ -42,10 +42,9 @@ def _factor(x: Array) -> Array:
 
 
 def _product(a: Array, b: Array, contract: tuple[int, int]) -> Float[Array, "i j"]:
-  """The product over one axis of each, summed in float32 whatever the factors are."""
-  return lax.dot_general(
-    a, b, (((contract[0],), (contract[1],)), ((), ())), preferred_element_type=jnp.float32
-  )
+  """The product over one axis of each, summed in float32 or better whatever the factors are."""
+  sums = jnp.promote_types(a.dtype, jnp.float32)
+  return lax.dot_general(a, b, (((contract[0],), (contract[1],)), ((), ())), preferred_element_type=sums)
 
 
 def conv(
@@ -53,9 +52,9 @@ def conv(
 ) -> Float[Array, "b oh ow n"]:
   """Convolution, equal to `lax.conv_general_dilated` in values and derivatives of any order (to rounding)."""
   if _native():
-    x, kernel = _factor(x), _factor(kernel)
-    y = lax.conv_general_dilated(x, kernel, (stride, stride), padding, dimension_numbers=_LAYOUT)
-    return y.astype(jnp.float32)
+    factors = _factor(x), _factor(kernel)
+    y = lax.conv_general_dilated(*factors, (stride, stride), padding, dimension_numbers=_LAYOUT)
+    return y.astype(x.dtype)
   if stride == 1 and kernel.shape[2] <= FEW_CHANNELS:
     return _conv_by_tiles(x, kernel, padding)
   (oh, top), (ow, left) = _output_sizes(x, kernel, stride, padding)
@@ -96,7 +95,7 @@ def _scatter(y, kernel, windows: _Windows):
   """[b oh ow n], [kh kw c n] to [b h w c]: the transpose of `_gather`, added up in float32."""
   channels, features = kernel.shape[2:]
   columns = _product(_factor(y).reshape(-1, features), _factor(kernel).reshape(-1, features), (1, 1))
-  image = jax.ShapeDtypeStruct((y.shape[0], *windows.image, channels), jnp.float32)
+  image = jax.ShapeDtypeStruct((y.shape[0], *windows.image, channels), columns.dtype)
   return jax.linear_transpose(windows.of, image)(columns)[0]
 
 
@@ -180,11 +179,11 @@ def conv_transpose(
   On CPU one matrix product, whose columns are added into the image.
   """
   if _native():
-    x, kernel = _factor(x), _factor(kernel)
+    factors = _factor(x), _factor(kernel)
     y = lax.conv_transpose(
-      x, kernel, (stride, stride), "SAME", dimension_numbers=_LAYOUT, transpose_kernel=True
+      *factors, (stride, stride), "SAME", dimension_numbers=_LAYOUT, transpose_kernel=True
     )
-    return y.astype(jnp.float32)
+    return y.astype(x.dtype)
   count, image = x.shape[1:3], tuple(stride * size for size in x.shape[1:3])
   before = tuple(_same_padding(image[i], kernel.shape[i], stride)[1] for i in range(2))
   return _scatter(x, kernel, _Windows(kernel.shape[:2], before, count, stride, image))

@@ -1,6 +1,6 @@
 """Whether lower precision of products changes results: one benchmark under each, the same seeds, paired differences.
 
-A CPU multiplies in float32 whatever is asked for; the comparison says something on a GPU or TPU.
+A CPU has float32 and bfloat16 (tensorfloat32 is float32 there).
 
   python -m experiments.speed.precision configs/mnist_two.py:small WORKDIR
 """
