@@ -11,6 +11,7 @@ from asal_jax import InputError
 from asal_jax.labelling.oracle import class_sizes, make_oracle, start_sets
 from asal_jax.rng import seed_keys, stream
 
+
 def start_set(seed, labels, size, classes, kind="balanced"):
   """That of one seed."""
   return start_sets(seed_keys((seed,)), labels, size, classes, kind)[0]
@@ -40,7 +41,7 @@ def test_start_set_depends_on_the_seed_alone():
 def test_each_seed_draws_from_its_own_stream():
   # The definition, a seed and a class at a time.
   expected = [
-    np.flatnonzero(LABELS == k)[jax.random.permutation(stream(key, "start_set", k), n)[:3]]
+    np.flatnonzero(k == LABELS)[jax.random.permutation(stream(key, "start_set", k), n)[:3]]
     for key in seed_keys((0, 5))
     for k, n in enumerate(np.bincount(LABELS))
   ]

@@ -65,5 +65,7 @@ def start_sets(
         f"loop.start: {size} needs {wanted} samples of class {k}, the pool has {len(members[k])}; lower it"
       )
     sizes.append((len(members[k]), wanted))
-  ids = [of_class[np.asarray(drawn)] for of_class, drawn in zip(members, draw(keys, tuple(sizes)), strict=True)]
+  ids = [
+    of_class[np.asarray(drawn)] for of_class, drawn in zip(members, draw(keys, tuple(sizes)), strict=True)
+  ]
   return np.concatenate(ids, axis=1).astype(np.int32)

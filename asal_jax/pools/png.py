@@ -35,7 +35,9 @@ def decode(files: Sequence[bytes]) -> UInt8[np.ndarray, "n h w c"] | None:
   rows = zlib.compress(b"".join(part for image in images for part in (above, image)), level=0)
   tall = struct.pack(">II", width, len(files) * (height + 1)) + header[24:]
   chunks = ((b"IHDR", tall), (b"IDAT", rows), (b"IEND", b""))
-  decoded = Image.open(io.BytesIO(header[:8] + b"".join(_chunk(*chunk) for chunk in chunks)), formats=("PNG",))
+  decoded = Image.open(
+    io.BytesIO(header[:8] + b"".join(_chunk(*chunk) for chunk in chunks)), formats=("PNG",)
+  )
   return np.asarray(decoded).reshape(len(files), height + 1, width, channels)[:, 1:]
 
 

@@ -1,7 +1,6 @@
 """Reading of tensorflow-datasets: prepared folders are read without TensorFlow, preparing one needs it."""
 
 import contextlib
-import functools
 import importlib.util
 import os
 import pathlib
@@ -99,19 +98,23 @@ def _decode(name: str, parts: tuple[str, ...]) -> list[Data]:
 
 
 def _in_memory(source: Any) -> Data:
-  """All records of a TFDS data source, decoded by two threads while this one reads: Python's lock leaves no room for more."""
-  starts = range(0, len(source), PART)
+  """All records of a TFDS data source."""
+  features, starts = source.dataset_info.features, range(0, len(source), PART)
   read = (source.data_source.__getitems__(range(len(source))[start : start + PART]) for start in starts)
+  # Python's lock leaves no room for more than two.
   with ThreadPoolExecutor(2) as threads:
-    images, labels = zip(*threads.map(functools.partial(_read, source.dataset_info.features), read), strict=True)
+    images, labels = zip(*threads.map(lambda records: _read(features, records), read), strict=True)
   return Data(np.concatenate(images), np.concatenate(labels))
 
 
-def _read(features: Any, records: Sequence[bytes]) -> tuple[UInt8[np.ndarray, "n h w c"], Int32[np.ndarray, " n"]]:
+def _read(
+  features: Any, records: Sequence[bytes]
+) -> tuple[UInt8[np.ndarray, "n h w c"], Int32[np.ndarray, " n"]]:
   """Images and labels of serialised records, as TFDS reads them: record by record it takes four times as long."""
   from tensorflow_datasets.proto import tf_example_pb2
 
-  fields = [tf_example_pb2.Example.FromString(record).features.feature for record in records]
+  proto: Any = tf_example_pb2  # Generated, without types.
+  fields = [proto.Example.FromString(record).features.feature for record in records]
   files = [field["image"].bytes_list.value[0] for field in fields]
   images = png.decode(files)
   if images is None:
