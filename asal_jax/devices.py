@@ -87,7 +87,7 @@ def place_rows(
   """`read(0, n)` of `shape` on the devices: rows start..stop-1 each, or all where their number does not divide them."""
   n = shape[0]
   if not several():
-    return jnp.asarray(read(0, n))
+    return jax.device_put(read(0, n), may_alias=False)
   sharding = NamedSharding(mesh(), PartitionSpec(ALL)) if n % jax.device_count() == 0 else everywhere()
   return place(lambda index: read(*index[0].indices(n)[:2]), shape, sharding)
 

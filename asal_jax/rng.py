@@ -3,6 +3,7 @@
 import zlib
 
 import jax
+import numpy as np
 from jaxtyping import Array, Int, Key
 
 
@@ -20,4 +21,4 @@ def stream(key: Key[Array, ""], name: str, *indices: int | Int[Array, ""]) -> Ke
 
 def seed_keys(seeds: tuple[int, ...]) -> Key[Array, " s"]:
   """One root key a seed, stacked."""
-  return jax.vmap(jax.random.key)(jax.numpy.array(seeds))
+  return jax.jit(jax.vmap(jax.random.key))(np.array(seeds, np.int32))

@@ -12,7 +12,6 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.05")
 
 import jax
 import jaxtyping
-import matplotlib.figure
 import numpy as np
 import pytest
 
@@ -36,13 +35,16 @@ def tfds_data_dir():
 @pytest.fixture
 def figures(monkeypatch):
   """The figures that are saved, in order."""
-  saved, save = [], matplotlib.figure.Figure.savefig
+  # Imported here: the hook above must come first.
+  from asal_jax.reporting import canvas
+
+  saved, save = [], canvas.save
 
   def spy(figure, *args, **options):
     saved.append(figure)
     save(figure, *args, **options)
 
-  monkeypatch.setattr(matplotlib.figure.Figure, "savefig", spy)
+  monkeypatch.setattr(canvas, "save", spy)
   return saved
 
 

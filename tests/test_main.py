@@ -66,7 +66,8 @@ def test_help_and_config_errors_load_nothing_heavy():
     "import sys; import asal_jax.main; "
     "heavy = {'jax', 'tensorflow_datasets', 'pynndescent', 'matplotlib', 'sklearn', 'orbax'} & set(sys.modules); "
     "assert not heavy, heavy; import asal_jax.job; "
-    "heavy = {'tensorflow_datasets', 'pynndescent', 'matplotlib', 'sklearn'} & set(sys.modules); "
+    "heavy = {'tensorflow_datasets', 'pynndescent', 'matplotlib', 'sklearn', 'scipy', 'orbax', 'grain', 'tqdm'} "
+    "& set(sys.modules); "
     "assert not heavy, heavy"
   )
   done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)

@@ -8,7 +8,14 @@ from hypothesis import strategies as st
 from pools import quick
 
 from asal_jax import InputError
-from asal_jax.labelling.oracle import class_sizes, make_oracle, start_set
+from asal_jax.labelling.oracle import class_sizes, make_oracle, start_sets
+from asal_jax.rng import seed_keys, stream
+
+
+def start_set(seed, labels, size, classes, kind="balanced"):
+  """That of one seed."""
+  return start_sets(seed_keys((seed,)), labels, size, classes, kind)[0]
+
 
 LABELS = np.random.default_rng(0).permutation(np.repeat([0, 1, 2], [40, 20, 9])).astype(np.int32)
 
@@ -20,25 +27,41 @@ def test_oracle_tells_the_labels_asked_for():
 
 @pytest.mark.parametrize(("size", "counts"), [(9, [3, 3, 3]), (11, [4, 4, 3]), (27, [9, 9, 9])])
 def test_start_set_is_balanced(size, counts):
-  ids = start_set(jax.random.key(0), LABELS, size, 3)
+  ids = start_set(0, LABELS, size, 3)
   assert ids.dtype == np.int32
   assert len(set(ids.tolist())) == size
   np.testing.assert_array_equal(np.bincount(LABELS[ids]), counts)
 
 
 def test_start_set_depends_on_the_seed_alone():
-  draws = [start_set(jax.random.key(seed), LABELS, 9, 3).tolist() for seed in (0, 0, 1)]
+  draws = [start_set(seed, LABELS, 9, 3).tolist() for seed in (0, 0, 1)]
   assert draws[0] == draws[1] != draws[2]
 
 
+def test_each_seed_draws_from_its_own_stream():
+  # The definition, a seed and a class at a time.
+  expected = [
+    np.flatnonzero(k == LABELS)[jax.random.permutation(stream(key, "start_set", k), n)[:3]]
+    for key in seed_keys((0, 5))
+    for k, n in enumerate(np.bincount(LABELS))
+  ]
+  np.testing.assert_array_equal(start_sets(seed_keys((0, 5)), LABELS, 9, 3).reshape(6, 3), expected)
+
+
+def test_a_random_start_set_is_a_choice_from_all():
+  ids = start_sets(seed_keys((0, 5)), LABELS, 9, 3, "random")
+  draw = lambda key: jax.random.choice(stream(key, "start_set"), 69, (9,), replace=False)  # noqa: E731
+  np.testing.assert_array_equal(ids, [draw(key) for key in seed_keys((0, 5))])
+
+
 def test_start_set_reaches_every_sample():
-  seen = np.concatenate([start_set(jax.random.key(seed), LABELS, 27, 3) for seed in range(30)])
+  seen = np.concatenate([start_set(seed, LABELS, 27, 3) for seed in range(30)])
   assert set(seen.tolist()) == set(range(69))
 
 
 def test_start_set_of_a_rare_class():
   with pytest.raises(InputError, match=r"loop.start: 30 needs 10 samples of class 2, the pool has 9"):
-    start_set(jax.random.key(0), LABELS, 30, 3)
+    start_set(0, LABELS, 30, 3)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +82,7 @@ def test_start_set_of_a_rare_class():
 def test_stratified_sizes(counts, size, sizes):
   labels = np.repeat(np.arange(len(counts)), counts).astype(np.int32)
   assert class_sizes(labels, size, len(counts), stratified=True) == sizes
-  ids = start_set(jax.random.key(0), labels, size, len(counts), "stratified")
+  ids = start_set(0, labels, size, len(counts), "stratified")
   assert len(set(ids.tolist())) == size
   np.testing.assert_array_equal(np.bincount(labels[ids]), sizes)
 

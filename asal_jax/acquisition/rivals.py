@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Float32, Int, Int32
-from scipy.special import entr
 
 from asal_jax.acquisition.batch import by_class, k_centre
 from asal_jax.acquisition.strategy import draw_unlabelled, free, generator
@@ -102,6 +101,8 @@ def pick_density(_rng, probabilities, hidden, _, batch: int) -> Int[np.ndarray, 
   Source: information density, with beta = 1, of Settles and Craven, An Analysis of Active Learning Strategies for
   Sequence Labeling Tasks, EMNLP 2008.
   """
+  from scipy.special import entr
+
   directions = hidden / np.maximum(np.linalg.norm(hidden, axis=1, keepdims=True), 1e-12)
   scores = entr(probabilities).sum(axis=1) * (directions @ directions.mean(axis=0))
   return np.argsort(-scores, kind="stable")[:batch]

@@ -87,10 +87,11 @@ def exhaustive(pool: Pool, scorer: Scorer, batch: int, partial: Partial) -> Quer
   """
 
   def query(keys, cycle, params, labelled):
-    best, ids, done = jnp.full((len(keys), batch), -jnp.inf), jnp.full((len(keys), batch), -1, jnp.int32), 0
+    best, ids = np.full((len(keys), batch), -np.inf, np.float32), np.full((len(keys), batch), -1, np.int32)
+    done = 0
     found = partial.load()
     if found is not None and found["cycle"] == cycle:
-      best, ids, done = jnp.asarray(found["best"]), jnp.asarray(found["ids"]), int(found["blocks"])
+      best, ids, done = found["best"], found["ids"], int(found["blocks"])
     for i, block in enumerate(walk(pool, done), done):
       scores = scorer.block(params, block.images)
       hidden = np.zeros(scores.shape, bool)

@@ -8,7 +8,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Float32, Int32, UInt8
 from ml_collections import ConfigDict
-from scipy import special
 
 from asal_jax import devices
 from asal_jax.models.classifier import make_fit
@@ -100,6 +99,8 @@ def classifier_score(probabilities: Float[np.ndarray, "n k"]) -> float:
   The Inception score's formula (Salimans et al. 2016, section 4), over all images at once. The probabilities are
   the judge's, not the Inception network's: it is no Inception score and compares only under one judge.
   """
+  from scipy import special
+
   p = np.asarray(probabilities, np.float64)
   divergences = special.rel_entr(p, p.mean(axis=0, keepdims=True)).sum(axis=1)
   return float(np.exp(divergences.mean()))

@@ -3,8 +3,9 @@
 import hashlib
 from typing import Any
 
+import jax
 import numpy as np
-from jaxtyping import Int, UInt8
+from jaxtyping import Array, Int, Int32, UInt8
 
 from asal_jax import devices
 from asal_jax.errors import InputError
@@ -17,6 +18,12 @@ def check_ids(ids: Int[np.ndarray, "*batch"], size: int) -> None:
   if ids.size and (ids.min() < 0 or ids.max() >= size):
     wrong = ids.min() if ids.min() < 0 else ids.max()
     raise InputError(f"pool: found id {wrong}; allowed are 0 to {size - 1}")
+
+
+@jax.jit
+def take_rows(images: UInt8[Array, "n h w c"], ids: Int32[Array, "*batch"]) -> UInt8[Array, "*batch h w c"]:
+  """The images of `ids`; outside jit `images[ids]` is six programs."""
+  return images[ids]
 
 
 class ArrayPool:
@@ -38,7 +45,7 @@ class ArrayPool:
     """The images of `ids`, on the device where it is the only one."""
     ids = np.asarray(ids, np.int32)
     check_ids(ids, len(self))
-    return self.images[ids]
+    return self.images[ids] if devices.several() else take_rows(self.images, ids)
 
   def block(self, start: int, stop: int) -> UInt8[Any, "m h w c"]:
     """The images of ids start..stop-1, on the device where it is the only one."""

@@ -4,14 +4,20 @@ import contextlib
 import importlib.util
 import os
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
+from jaxtyping import Int32, UInt8
 
 from asal_jax.errors import InputError
+from asal_jax.pools import png
 from asal_jax.store.checkpoint import Cache
 from asal_jax.types import Data
+
+PART = 500
+"""Records decoded at a time by `read_tfds`."""
 
 
 def _folder() -> str:
@@ -93,6 +99,24 @@ def _decode(name: str, parts: tuple[str, ...]) -> list[Data]:
 
 def _in_memory(source: Any) -> Data:
   """All records of a TFDS data source."""
-  records = source.__getitems__(range(len(source)))
-  images = np.stack([record["image"] for record in records])
-  return Data(images, np.array([record["label"] for record in records], np.int32))
+  features, starts = source.dataset_info.features, range(0, len(source), PART)
+  read = (source.data_source.__getitems__(range(len(source))[start : start + PART]) for start in starts)
+  # Python's lock leaves no room for more than two.
+  with ThreadPoolExecutor(2) as threads:
+    images, labels = zip(*threads.map(lambda records: _read(features, records), read), strict=True)
+  return Data(np.concatenate(images), np.concatenate(labels))
+
+
+def _read(
+  features: Any, records: Sequence[bytes]
+) -> tuple[UInt8[np.ndarray, "n h w c"], Int32[np.ndarray, " n"]]:
+  """Images and labels of serialised records, as TFDS reads them: record by record it takes four times as long."""
+  from tensorflow_datasets.proto import tf_example_pb2
+
+  proto: Any = tf_example_pb2  # Generated, without types.
+  fields = [proto.Example.FromString(record).features.feature for record in records]
+  files = [field["image"].bytes_list.value[0] for field in fields]
+  images = png.decode(files)
+  if images is None:
+    images = np.stack([features["image"].decode_example_np(file) for file in files])
+  return images, np.array([field["label"].int64_list.value[0] for field in fields], np.int32)

@@ -33,13 +33,18 @@ def save(figure: "Figure", path: Path, pictures: bool = False) -> None:
 
   if not processes.is_writer():
     return
+  from matplotlib.backends.backend_agg import FigureCanvasAgg
   from PIL import Image
 
-  buffer = io.BytesIO()
-  figure.savefig(buffer, format="raw", dpi=DPI)
-  size = figure.canvas.get_width_height()
-  image = Image.frombytes("RGBA", size, buffer.getvalue()).convert("RGB")
-  data, factor = _png(image), 1.0
+  # Not savefig: it draws everything twice, to the same pixels.
+  drawn = FigureCanvasAgg(figure)
+  drawn.draw()
+  size = drawn.get_width_height()
+  image = Image.frombytes("RGBA", size, bytes(drawn.buffer_rgba())).convert("RGB")
+  # The smallest file takes four times as long and is a thirtieth smaller.
+  data, factor = _png(image, optimize=False), 1.0
+  if len(data) > MAX_BYTES:
+    data = _png(image)
   method = Image.Quantize.MEDIANCUT if pictures else Image.Quantize.FASTOCTREE
   while len(data) > MAX_BYTES:
     smaller = image.resize([round(side * factor) for side in size], Image.Resampling.LANCZOS)
@@ -48,7 +53,7 @@ def save(figure: "Figure", path: Path, pictures: bool = False) -> None:
   pathlib.Path(path).write_bytes(data)
 
 
-def _png(image: Any) -> bytes:
+def _png(image: Any, optimize: bool = True) -> bytes:
   buffer = io.BytesIO()
-  image.save(buffer, "PNG", optimize=True, dpi=(DPI, DPI))
+  image.save(buffer, "PNG", optimize=optimize, dpi=(DPI, DPI))
   return buffer.getvalue()

@@ -4,7 +4,7 @@ import pathlib
 from collections.abc import Callable
 from typing import NamedTuple
 
-import jax.numpy as jnp
+import jax
 import numpy as np
 from jaxtyping import Int32
 from ml_collections import ConfigDict
@@ -16,7 +16,7 @@ from asal_jax.acquisition.strategy import Synthesis
 from asal_jax.acquisition.synthesis import make_synthesis
 from asal_jax.acquisition.table import World, make_query
 from asal_jax.labelling.labellers import make_classifier_labeller, make_file_labeller
-from asal_jax.labelling.oracle import make_oracle, start_set
+from asal_jax.labelling.oracle import make_oracle, start_sets
 from asal_jax.models.classifier import make_accuracy, make_embed, make_fit, make_predict, make_scorer
 from asal_jax.models.judge import Judge
 from asal_jax.reporting import report, summary
@@ -96,9 +96,7 @@ class Comparison:
     self.journal = Journal(workdir, config.seeds, config.tensorboard)
     self.keys, self.oracle = seed_keys(config.seeds), make_oracle(splits.pool.labels)
     loop, classes = config.loop, len(splits.class_names)
-    self.start = np.stack(
-      [start_set(key, splits.pool.labels, loop.start, classes, loop.start_set) for key in self.keys]
-    )
+    self.start = start_sets(self.keys, splits.pool.labels, loop.start, classes, loop.start_set)
     self.learner = self._learner()
     self.stores = {name: gaal.SyntheticStore(workdir / "synthetic" / name) for name in table.GAAL}
 
@@ -108,7 +106,7 @@ class Comparison:
     return Learner(
       make_fit(self.classifier, self.config.classifier, pixel_range, shared),
       make_accuracy(self.classifier, pixel_range, len(self.splits.class_names)),
-      devices.place_rows(lambda start, stop: test.images[start:stop], test.images.shape), jnp.asarray(test.labels),
+      devices.place_rows(lambda start, stop: test.images[start:stop], test.images.shape), jax.device_put(test.labels),
       len(self.splits.class_names),
     )  # fmt: skip
 

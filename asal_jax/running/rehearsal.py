@@ -17,22 +17,24 @@ def rehearse(config: ConfigDict, image_shape: tuple[int, int, int], classes: int
 
   Raises InputError with the section whose networks do not fit.
   """
-  pixel_range, images = tuple(config.data.pixel_range), jnp.zeros((2, *image_shape))
+  pixel_range = tuple(config.data.pixel_range)
 
-  def classifier(key):
+  def classifier(key, images):
     made = make_classifier(config.classifier, image_shape, classes)
     return SCORES[config.score](made.logits(made.init(key), images))
 
-  def gan(key):
+  def gan(key, images):
     made = make_gan(config.gan, image_shape, pixel_range)
     state = made.init(key)
     generated = made.generate(state.generator, jnp.zeros((2, made.latent_dim)))
     return generated - images, made.critic_features(state.critic, generated)
 
-  def autoencoder(key):
+  def autoencoder(key, images):
     made = make_autoencoder(config.autoencoder, image_shape, pixel_range)
     return made.reconstruct(made.init(key).variables, images) - images
 
+  # Shapes alone: an array would be computed.
+  key, images = jax.eval_shape(lambda: (jax.random.key(0), jnp.zeros((2, *image_shape))))
   needed = table.needs(config)
   sections = {"classifier": (classifier, True), "gan": (gan, needed.gan)}
   sections["autoencoder"] = (autoencoder, needed.autoencoder)
@@ -40,7 +42,7 @@ def rehearse(config: ConfigDict, image_shape: tuple[int, int, int], classes: int
     if not used:
       continue
     try:
-      jax.eval_shape(trace, jax.random.key(0))
+      jax.eval_shape(trace, key, images)
     except (TypeError, ValueError) as error:
       reason = str(error).strip().split("\n")[0]
       raise InputError(f"{section}: its networks do not fit images of {image_shape} ({reason})") from error

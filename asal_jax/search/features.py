@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Float32
-from scipy.sparse.linalg import eigsh
 
 from asal_jax import devices
 from asal_jax.pools.blocks import block_rows, block_size, fold_blocks, map_blocks, walk
@@ -96,6 +95,8 @@ def leading_eigenvectors(matrix: Float32[np.ndarray, "d d"], k: int) -> Float32[
   d = len(matrix)
   if 4 * k > d:
     return np.linalg.eigh(matrix)[1][:, ::-1][:, :k]
+  from scipy.sparse.linalg import eigsh
+
   # Lanczos: for the 12,288 values of a 64x64 colour image seconds, where a whole decomposition takes minutes.
   _, vectors = eigsh(matrix, k, v0=np.ones(d, np.float32))
   return vectors[:, ::-1]

@@ -8,7 +8,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from asal_jax import job
-from asal_jax.labelling.oracle import start_set
+from asal_jax.labelling.oracle import start_sets
 from asal_jax.models.classifier import make_classifier, make_fit
 from asal_jax.rng import seed_keys
 from asal_jax.types import Classifier, LabelledSet, Params, Splits
@@ -50,7 +50,7 @@ def make_start(config: ConfigDict, splits: Splits) -> Start:
   pool, labels = splits.pool
   classifier = make_classifier(config.classifier, pool.image_shape, len(splits.class_names))
   keys = seed_keys(config.seeds)
-  ids = start_set(keys[0], labels, LABELLED, len(splits.class_names))[None]
+  ids = start_sets(keys[:1], labels, LABELLED, len(splits.class_names))
   fit = make_fit(classifier, config.classifier, tuple(config.data.pixel_range))
   params = fit(keys, 0, jnp.asarray(pool.read(ids)), jnp.asarray(labels[ids]), np.int32(LABELLED))
   return Start(classifier, keys, params, LabelledSet(ids, labels[ids]))

@@ -14,7 +14,7 @@ import numpy as np
 from asal_jax.acquisition.score import SCORES, entropy
 from asal_jax.acquisition.synthesis import make_synthesis
 from asal_jax.acquisition.table import World
-from asal_jax.labelling.oracle import start_set
+from asal_jax.labelling.oracle import start_sets
 from asal_jax.models.autoencoder import make_autoencoder
 from asal_jax.models.classifier import make_classifier, make_embed, make_fit, make_predict, make_scorer
 from asal_jax.models.gan import make_gan
@@ -130,9 +130,7 @@ def max_entropy_mnist_two() -> Timed:
     )
 
   def run() -> None:
-    comparison.start = np.stack(
-      [start_set(key, pool.labels, config.loop.start, 2) for key in comparison.keys]
-    )
+    comparison.start = start_sets(comparison.keys, pool.labels, config.loop.start, 2)
     with tempfile.TemporaryDirectory() as folder:
       comparison.journal = Journal(pathlib.Path(folder), config.seeds)
       comparison.run("entropy")
