@@ -118,12 +118,12 @@ def validate(config: ConfigDict) -> None:
     "needed are epochs above 0",
   )  # fmt: skip
   seeds, low_high = config.seeds, config.data.pixel_range
-  integers = all(isinstance(seed, int) for seed in seeds)
+  integers = all(isinstance(seed, int) and -(2**31) <= seed < 2**31 for seed in seeds)
   _require(
     len(seeds) > 0 and len(set(seeds)) == len(seeds) and integers,
     "seeds",
     seeds,
-    "needed are distinct integers",
+    "needed are distinct integers of 32 bits",
   )
   _require(
     len(low_high) == 2 and low_high[0] < low_high[1], "data.pixel_range", low_high, "needed is (black, white)"

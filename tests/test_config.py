@@ -29,6 +29,7 @@ def changed(field, value):
     ("subpool", 0),
     ("seeds", ()),
     ("seeds", (1, 2, 1)),
+    ("seeds", (2**31,)),
     ("strategies", ()),
     ("strategies", ("random", "random")),
     ("strategies", ("rondom",)),
