@@ -34,7 +34,10 @@ GROUP = 64
 """Rows of which only the best is kept in the first pass."""
 
 BLOCK = 8192
-"""Rows in a matrix product: with 50 features, what a CPU's second-level cache holds."""
+"""Parts of more rows are padded to a multiple of it, so that few sizes are compiled."""
+
+QUERIES = 64
+"""Queries that are multiplied together: with PART rows, at most a quarter of a GiB of products."""
 
 PART = 2**20
 """Most rows that are searched together, on one device; a multiple of BLOCK."""
@@ -59,45 +62,50 @@ def shares(n: int) -> list[tuple[slice, jax.Device]]:
 
 
 def best_groups(
-  features: Shaped[Array, "p d"], norms: Float32[Array, " p"], queries: Float32[Array, "m d"], count: int
-) -> Int32[Array, "m g"]:
-  """Of the groups of GROUP rows the `count` (at most all) with the smallest |x|^2 - 2qx; inside jit.
+  features: Shaped[Array, "g d r"], norms: Float32[Array, " p"], queries: Float32[Array, "m d"], count: int
+) -> Int32[Array, "m c"]:
+  """Of the g groups of r rows the `count` (at most all) with the smallest |x|^2 - 2qx, in order of id; inside jit.
 
-  p is a number of whole blocks, each a matrix product; features of fewer bits are widened a block at a time.
+  A product for each group: a CPU joins it with the widening before it and the norms and maxima after it, and writes
+  only the maxima. Where products are written they are those of at most QUERIES queries.
   """
-  p, m = features.shape[0], queries.shape[0]
-  size = min(BLOCK, p)
+  (m, d), g = queries.shape, len(features)
+  pieces = -(-m // QUERIES)
+  # One query alone would make a product of matrix and vector, which a CPU does not join with what comes after it.
+  each = max(2, -(-m // pieces))
 
-  def block(i):
-    x = lax.dynamic_slice_in_dim(features, i * size, size).astype(jnp.float32)
-    products = jnp.dot(queries, x.T, precision=lax.Precision.HIGHEST)
-    score = 2 * products - lax.dynamic_slice_in_dim(norms, i * size, size)[None]
-    return score.reshape(m, size // GROUP, GROUP).max(axis=2)
+  def best(queries):
+    # Held together, lest all features are widened once for all pieces, and kept.
+    queries, rows = lax.optimization_barrier((queries, features))
+    everywhere = jnp.broadcast_to(queries, (g, *queries.shape))
+    products = jnp.matmul(everywhere, rows.astype(jnp.float32), precision=lax.Precision.HIGHEST)
+    return jnp.max(2 * products - norms.reshape(g, 1, -1), axis=2).T
 
-  best = lax.map(block, jnp.arange(p // size, dtype=jnp.int32)).transpose(1, 0, 2).reshape(m, p // GROUP)
-  return lax.top_k(best, min(count, p // GROUP))[1]
+  queries = jnp.pad(queries, ((0, pieces * each - m), (0, 0))).reshape(pieces, each, d)
+  chosen = lax.top_k(lax.map(best, queries).reshape(-1, g)[:m], min(count, g))[1]
+  return jnp.sort(chosen, axis=1)
 
 
 @functools.partial(jax.jit, static_argnames="k")
 def _nearest(
-  features: Float32[Array, "p d"], norms: Float32[Array, " p"], queries: Float32[Array, "m d"], k: int
+  features: Float32[Array, "g d r"], norms: Float32[Array, " p"], queries: Float32[Array, "m d"], k: int
 ) -> tuple[Float32[Array, "m k"], Int32[Array, "m k"]]:
-  """The k nearest of the rows whose norm is finite; (inf, -1) where they are fewer.
+  """The k nearest of the rows whose norm is finite, ties by id; (inf, -1) where they are fewer.
 
   They lie in the k best groups: true distances to the rows of these few groups decide.
   """
-  d = features.shape[1]
-  groups = best_groups(features, norms, queries, k + SPARE)
+  norms = norms.reshape(len(features), -1)
 
   def measure(row):
     query, chosen = row
-    ids = (chosen[:, None] * GROUP + jnp.arange(GROUP, dtype=jnp.int32)[None]).reshape(-1)
-    rows = features.reshape(-1, GROUP, d)[chosen].reshape(-1, d)
-    distances = jnp.sqrt(jnp.sum((rows - query[None]) ** 2, axis=1))
-    distances = jnp.where(jnp.isinf(norms[ids]), jnp.inf, distances)
-    return tuple(x[:k] for x in lax.sort((distances, jnp.where(jnp.isinf(distances), -1, ids)), num_keys=2))
+    squares = jnp.sum((features[chosen] - query[None, :, None]) ** 2, axis=1)
+    squares = jnp.where(jnp.isinf(norms[chosen]), jnp.inf, squares).reshape(-1)
+    ids = (chosen[:, None] * norms.shape[1] + jnp.arange(norms.shape[1], dtype=jnp.int32)[None]).reshape(-1)
+    # The first of equals wins, and groups are in order of id.
+    distances, places = lax.top_k(-jnp.sqrt(squares), k)
+    return -distances, jnp.where(jnp.isinf(distances), -1, ids[places])
 
-  return lax.map(measure, (queries, groups))
+  return lax.map(measure, (queries, best_groups(features, norms.reshape(-1), queries, k + SPARE)))
 
 
 @jax.jit
@@ -106,25 +114,38 @@ def hide(norms: Float32[Array, " p"], ids: Int32[Array, " e"]) -> Float32[Array,
   return norms.at[ids].set(jnp.inf, mode="drop")
 
 
+@jax.jit
+def norms_of(features: Shaped[Array, "g d r"], scale: Float32[Array, " d"]) -> Float32[Array, " p"]:
+  """Squared lengths of rows in groups, in units of `scale`."""
+  return jnp.sum((features.astype(jnp.float32) * scale[None, :, None]) ** 2, axis=1).reshape(-1)
+
+
 class Part(NamedTuple):
-  """Rows from `start` on, on one device, about the mean of all and padded to whole blocks; norms inf where padded."""
+  """Rows from `start` on, on one device: columns of groups of GROUP, padded to whole blocks; norms inf where padded."""
 
   start: int
-  features: Float32[Array, "p d"]
+  features: Shaped[Array, "g d r"]
   norms: Float32[Array, " p"]
 
   @classmethod
-  def of(cls, start: int, around: Float32[np.ndarray, "n d"], device: jax.Device) -> "Part":
-    """Pads rows and puts them on a device."""
-    n, whole = len(around), BLOCK if len(around) > BLOCK else GROUP
-    features = jax.device_put(np.pad(around, ((0, -n % whole), (0, 0))), device)
-    norms = jnp.sum(features * features, axis=1)
-    return cls(start, features, hide(norms, jnp.arange(n, len(norms), dtype=jnp.int32)))
+  def of(
+    cls, start: int, rows: Shaped[np.ndarray, "n d"], device: jax.Device, scale: Float32[np.ndarray, " d"]
+  ) -> "Part":
+    """Pads rows, whose values are in units of `scale`, and puts them on a device."""
+    (n, d), whole = rows.shape, BLOCK if len(rows) > BLOCK else GROUP
+    padded = np.pad(rows, ((0, -n % whole), (0, 0)))
+    # Turned while it is copied: half the time of a copy that is turned there.
+    features = jax.device_put(padded.reshape(-1, GROUP, d).swapaxes(1, 2), device)
+    return cls(start, features, hide(norms_of(features, scale), np.arange(n, len(padded), dtype=np.int32)))
+
+  def norms_without(self, excluded: Int32[np.ndarray, " e"]) -> Float32[Array, " p"]:
+    """The norms, inf at the sorted ids that are excluded."""
+    return hide(self.norms, within(excluded, self.start, len(self.norms)))
 
   def search(self, queries: Float32[np.ndarray, "m d"], k: int, excluded: Int32[np.ndarray, " e"]):
     """The nearest of this part, not waited for."""
-    norms = hide(self.norms, within(excluded, self.start, len(self.norms)))
-    distances, ids = _nearest(self.features, norms, queries, k=min(k, len(self.norms)))
+    norms = self.norms_without(excluded)
+    distances, ids = _nearest(self.features, norms, queries, k=min(k, len(norms)))
     return distances, ids, self.start
 
 
@@ -191,7 +212,8 @@ class ExactIndex:
 
     def make(i: int) -> Part:
       rows, device = own[i]
-      return Part.of(rows.start, np.asarray(self.features[rows]) - self.center[None], device)
+      around = np.asarray(self.features[rows]) - self.center[None]
+      return Part.of(rows.start, around, device, np.ones_like(self.center))
 
     return ahead(make, len(own))
 

@@ -3,12 +3,11 @@
 import dataclasses
 import functools
 import pathlib
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float32, Int8, Int32
+from jaxtyping import Float32, Int8, Int32
 
 from asal_jax.pools.blocks import ahead
 from asal_jax.search.checks import (
@@ -21,21 +20,13 @@ from asal_jax.search.checks import (
   padded,
   parts,
 )
-from asal_jax.search.exact import BLOCK, GROUP, best_groups, everyones, hide, shares, within
+from asal_jax.search.exact import GROUP, Part, best_groups, everyones, shares
 from asal_jax.store.rows import RowWriter
 
 SPARE = 32
 """Groups of candidates kept beyond k, so that rounding to eight bits loses hardly a neighbour."""
 
 _groups = functools.partial(jax.jit, static_argnames="count")(best_groups)
-
-
-class Codes(NamedTuple):
-  """Rows from `start` on as codes, on one device, padded to whole blocks; norms of what they stand for, inf there."""
-
-  start: int
-  codes: Int8[Array, "p d"]
-  norms: Float32[Array, " p"]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -85,17 +76,13 @@ class Int8Index:
     return len(self.features)
 
   @functools.cached_property
-  def resident(self) -> list[Codes]:
+  def resident(self) -> list[Part]:
     """The codes on the devices."""
     own = shares(len(self))
 
-    def make(i: int) -> Codes:
+    def make(i: int) -> Part:
       rows, device = own[i]
-      codes = self.codes[rows]
-      n, whole = len(codes), BLOCK if len(codes) > BLOCK else GROUP
-      codes = jax.device_put(np.pad(codes, ((0, -n % whole), (0, 0))), device)
-      norms = jnp.sum((codes.astype(jnp.float32) * self.scale[None]) ** 2, axis=1)
-      return Codes(rows.start, codes, hide(norms, jnp.arange(n, len(norms), dtype=jnp.int32)))
+      return Part.of(rows.start, self.codes[rows], device, self.scale)
 
     return list(ahead(make, len(own)))
 
@@ -107,10 +94,9 @@ class Int8Index:
     # The scale of the codes goes into the queries, so that the product of both is one of numbers.
     scaled = (queries - self.center[None]) * self.scale[None]
     groups = [
-      (part.start, _groups(part.codes, hide(part.norms, within(excluded, part.start, len(part.norms))), scaled,
-                           count=k + SPARE))
+      (part.start, _groups(part.features, part.norms_without(excluded), scaled, count=k + SPARE))
       for part in self.resident
-    ]  # fmt: skip
+    ]
     candidates = [start + np.asarray(found) * GROUP for start, found in groups]
     candidates.append(np.zeros((len(queries), 0), int))
     rows = np.concatenate(candidates, axis=1)[..., None] + np.arange(GROUP)
