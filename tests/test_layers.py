@@ -213,7 +213,7 @@ def test_bfloat16_rounds_the_factors_and_sums_in_float32(form):
 
 @pytest.mark.parametrize("form", BY_FORM)
 def test_bfloat16_derivatives_are_near_those_of_float32(form):
-  # A factor has 8 bits: each is off by up to 0.4 %, and a gradient penalty's gradient is made of three products in a row.
+  # A factor has 8 bits, each off by up to 0.4 %; the gradient of a penalty is made of three products in a row.
   x, kernel = image_and_kernel(form)
   found = jax.tree.leaves(bfloat16(derivatives(BY_FORM[form]))(x, kernel))
   for a, b in zip(found, jax.tree.leaves(derivatives(BY_FORM[form])(x, kernel)), strict=True):

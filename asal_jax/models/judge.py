@@ -11,6 +11,7 @@ from ml_collections import ConfigDict
 
 from asal_jax import devices
 from asal_jax.models.classifier import make_fit
+from asal_jax.networks.layers import precision
 from asal_jax.pools.blocks import map_blocks, sample_ids
 from asal_jax.rng import stream
 from asal_jax.store.checkpoint import Cache, Checkpoints, fingerprint
@@ -76,7 +77,7 @@ def _trained(
   made_from = {
     "version": VERSION, "classifier": config.to_dict(), "classes": classes, "images": images.fingerprint(),
     "labels": fingerprint(labels), "pixel_range": list(pixel_range),
-    "precision": jax.config.jax_default_matmul_precision,
+    "precision": precision(),
   }  # fmt: skip
   folder = cache.folder("judge", made_from)
   key = stream(jax.random.key(0), "judge")

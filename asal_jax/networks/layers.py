@@ -6,7 +6,7 @@ all for strided and transposed ones and for their first and second derivatives.
 
 import functools
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -31,9 +31,15 @@ def _same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
   return out, max((out - 1) * stride + kernel - size, 0) // 2
 
 
+def precision() -> str | None:
+  """What products are asked for in: `config.precision`, where `jax.default_matmul_precision` sets it."""
+  settings: Any = jax.config  # Its fields are made at run time.
+  return settings.jax_default_matmul_precision
+
+
 def _reduced() -> bool:
-  """Whether products are asked for in bfloat16 (`config.precision`); the only place where that is decided."""
-  return jax.config.jax_default_matmul_precision == "bfloat16"
+  """Whether factors become bfloat16; the only place where that is decided."""
+  return precision() == "bfloat16"
 
 
 def _factor(x: Array) -> Array:
@@ -65,8 +71,8 @@ class _Windows(NamedTuple):
   """Which windows of an image a convolution takes: size, zeros before the first pixel, how many, how far apart."""
 
   size: tuple[int, ...]
-  before: tuple[int, int]
-  count: tuple[int, int]
+  before: tuple[int, ...]
+  count: tuple[int, ...]
   stride: int
   image: tuple[int, ...]
 
@@ -133,7 +139,7 @@ def _output_sizes(x, kernel, stride: int, padding: str) -> tuple[tuple[int, int]
   return tuple(((x.shape[i + 1] - kernel.shape[i]) // stride + 1, 0) for i in range(2))
 
 
-def _patches(x, before: tuple[int, int], window: tuple[int, int], out: tuple[int, int], stride: int):
+def _patches(x, before: tuple[int, ...], window: tuple[int, ...], out: tuple[int, ...], stride: int):
   """The windows of x, each a row: [b oh ow, kh kw c].
 
   First x is taken apart into its stride^2 phases (every stride-th row and column), so that the windows are kh kw plain
