@@ -33,7 +33,7 @@ def test_every_row_has_both_sides(torch):
 
 
 def test_both_have_the_same_lenet(torch):
-  from experiments.speed import ours_pools, rival_pools
+  from experiments.speed import ours_pools, rival_classifiers, rival_pools
 
   images = pools.images(pools.features(60))
   classifier, params = ours_pools.lenet()
@@ -42,7 +42,7 @@ def test_both_have_the_same_lenet(torch):
     x = rival_pools.decode(torch.from_numpy(images).permute(0, 3, 1, 2))
     np.testing.assert_allclose(rival_pools.lenet()(x).numpy(), logits, atol=1e-4)
     p = np.asarray(jax.nn.softmax(logits), float)
-    found = rival_pools.entropies(rival_pools.lenet(), torch.from_numpy(images).permute(0, 3, 1, 2))
+    found = rival_classifiers.entropies(rival_pools.lenet(), torch.from_numpy(images).permute(0, 3, 1, 2))
   np.testing.assert_allclose(found, -np.sum(p * np.log(p), axis=1), atol=1e-4)
   assert len(np.unique(p.argmax(axis=1))) > 1
 

@@ -76,23 +76,13 @@ class _Windows(NamedTuple):
   stride: int
   image: tuple[int, ...]
 
-  def of(self, x: Array) -> Array:
-    """The windows of x, each a row."""
-    if x.dtype != jnp.bfloat16:
-      return _patches(x, self.before, self.size, self.count, self.stride)
-    # As words: XLA's CPU back end would join the slices of bfloat16 in float32.
-    words = lax.bitcast_convert_type(x, jnp.uint16)
-    return lax.bitcast_convert_type(
-      _patches(words, self.before, self.size, self.count, self.stride), jnp.bfloat16
-    )
-
 
 # A convolution, its transpose and its kernel's gradient: each one's derivatives are the other two, to any order.
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
 def _gather(x, kernel, windows: _Windows):
   """[b h w c], [kh kw c n] to [b oh ow n]."""
   features = kernel.shape[3]
-  y = _product(windows.of(_factor(x)), _factor(kernel).reshape(-1, features), (1, 0))
+  y = _product(_patches(windows, _factor(x)), _factor(kernel).reshape(-1, features), (1, 0))
   return y.reshape(x.shape[0], *windows.count, features)
 
 
@@ -102,7 +92,7 @@ def _scatter(y, kernel, windows: _Windows):
   channels, features = kernel.shape[2:]
   columns = _product(_factor(y).reshape(-1, features), _factor(kernel).reshape(-1, features), (1, 1))
   image = jax.ShapeDtypeStruct((y.shape[0], *windows.image, channels), columns.dtype)
-  return jax.linear_transpose(windows.of, image)(columns)[0]
+  return jax.linear_transpose(functools.partial(_patches, windows), image)(columns)[0]
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
@@ -110,11 +100,11 @@ def _correlate(x, y, windows: _Windows):
   """[b h w c], [b oh ow n] to [kh kw c n]: the gradient by the kernel."""
   channels, features = x.shape[3], y.shape[3]
   if not _reduced():
-    kernel = _product(windows.of(x), y.reshape(-1, features), (0, 0))
+    kernel = _product(_patches(windows, x), y.reshape(-1, features), (0, 0))
     return kernel.reshape(*windows.size, channels, features)
   # XLA has no fast bfloat16 product over the rows of both factors; moved in four dimensions, y's stay columns.
   rows = _factor(y).transpose(3, 0, 1, 2).reshape(features, -1)
-  kernel = _product(rows, windows.of(_factor(x)), (1, 0))
+  kernel = _product(rows, _patches(windows, _factor(x)), (1, 0))
   return kernel.reshape(features, *windows.size, channels).transpose(1, 2, 3, 0)
 
 
@@ -139,16 +129,20 @@ def _output_sizes(x, kernel, stride: int, padding: str) -> tuple[tuple[int, int]
   return tuple(((x.shape[i + 1] - kernel.shape[i]) // stride + 1, 0) for i in range(2))
 
 
-def _patches(x, before: tuple[int, ...], window: tuple[int, ...], out: tuple[int, ...], stride: int):
+def _patches(windows: _Windows, x: Array) -> Array:
   """The windows of x, each a row: [b oh ow, kh kw c].
 
   First x is taken apart into its stride^2 phases (every stride-th row and column), so that the windows are kh kw plain
   slices of them: the transposed operation then adds plain slices, twice as fast as strided ones.
   """
-  kh, kw = window
-  sizes = [-(-((n - 1) * stride + k) // stride) * stride for n, k in zip(out, window, strict=True)]
+  if x.dtype == jnp.bfloat16:
+    # As words: XLA's CPU back end would join the slices of bfloat16 in float32.
+    words = _patches(windows, lax.bitcast_convert_type(x, jnp.uint16))
+    return lax.bitcast_convert_type(words, jnp.bfloat16)
+  (kh, kw), before, out, stride, image = windows
+  sizes = [-(-((n - 1) * stride + k) // stride) * stride for n, k in zip(out, (kh, kw), strict=True)]
   # A negative amount crops: with padding 'VALID' or odd sizes the last pixels may not be reached.
-  after = [size - x.shape[i + 1] - before[i] for i, size in enumerate(sizes)]
+  after = [size - image[i] - before[i] for i, size in enumerate(sizes)]
   x = lax.pad(
     x, jnp.zeros((), x.dtype), ((0, 0, 0), (before[0], after[0], 0), (before[1], after[1], 0), (0, 0, 0))
   )
@@ -208,8 +202,7 @@ def matmul(x: Float[Array, "b i"], kernel: Float[Array, "i o"]) -> Float[Array, 
 
 def _matmul_backward(saved, gradient):
   x, kernel = saved
-  by_x = lax.dot_general(gradient, kernel, (((1,), (1,)), ((), ())))
-  return by_x, lax.dot_general(x, gradient, (((0,), (0,)), ((), ())))
+  return _product(gradient, kernel, (1, 1)), _product(x, gradient, (0, 0))
 
 
 matmul.defvjp(lambda x, kernel: (x @ kernel, (x, kernel)), _matmul_backward)

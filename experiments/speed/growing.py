@@ -1,6 +1,5 @@
 """What growth.py times: the points of its four panels."""
 
-import pathlib
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -18,10 +17,10 @@ from asal_jax.rng import seed_keys
 from asal_jax.search.features import FeatureSet
 from asal_jax.search.index import INDICES
 from asal_jax.search.matching import match
-from asal_jax.store.rows import Partial
 from asal_jax.types import LabelledSet, Pool
 from configs import cifar_ten, mnist_ten, mnist_two
 from experiments.speed.ours import CIFAR, MNIST, random_images
+from experiments.speed.ours_pools import NOTHING
 from experiments.speed.pools import DIMENSIONS, SPECTRUM
 
 Timed = Callable[[], object]
@@ -44,9 +43,6 @@ LATENTS = (10, 30, 100, 300, 1_000)
 BATCH = 10
 LARGEST = {"pynndescent": 100_000, "faiss_hnsw": 100_000}
 """The largest pool of an index whose building takes a minute or more beyond it."""
-
-NOTHING = Partial(pathlib.Path("nothing.npz"), seconds=float("inf"))
-"""No pass here is worth going on with."""
 
 
 class Fit:

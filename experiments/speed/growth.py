@@ -18,7 +18,7 @@ import time
 from scipy import stats
 
 from experiments.speed.growing import PANELS, Panel, Timed
-from experiments.speed.records import FOLDER, append, lines, machine, newest, surroundings, tell
+from experiments.speed.records import FOLDER, append, last, lines, machine, surroundings, tell
 
 RESULTS = FOLDER / "growth.jsonl"
 CALLS, LONGEST = 5, 2.0
@@ -80,9 +80,10 @@ def table(records: list[dict]) -> str:
 def show() -> None:
   from experiments.speed.figures import draw_growth
 
-  newest_of_all = lines(RESULTS)[-1]["device"]
+  measured = lines(RESULTS)
   # One figure, one machine: the one that was measured last.
-  records = [r for r in newest(RESULTS, "panel", "series") if machine(r["device"]) == machine(newest_of_all)]
+  here = machine(measured[-1]["device"])
+  records = last([r for r in measured if machine(r["device"]) == here], "panel", "series")
   by_panel = {name: [r for r in records if r["panel"] == name] for name in PANELS}
   drawn = [(p.title, p.across, by_panel[name]) for name, p in PANELS.items() if by_panel[name]]
   draw_growth(drawn, FOLDER / "growth.png")

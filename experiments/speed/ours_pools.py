@@ -24,6 +24,8 @@ from experiments.speed import pools
 
 RANGE, BATCH, CALLS = (0.0, 1.0), 10, 200
 KEYS = (0,)
+NOTHING = Partial(pathlib.Path("nothing.npz"), seconds=float("inf"))
+"""No pass here is worth going on with."""
 MARGINS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5)
 """pynndescent's, of which the smallest with the recall is searched by."""
 
@@ -68,8 +70,7 @@ def score_streamed_lenet(n: int = 200_000) -> Callable[[], None]:
   with tempfile.TemporaryDirectory() as folder:  # What is mapped outlives its name.
     images = MappedPool(pools.on_disk(n, pathlib.Path(folder) / "images.npy"))
   classifier, params = lenet()
-  nothing = Partial(pathlib.Path("nothing.npz"), seconds=float("inf"))
-  return asking(exhaustive(images, make_scorer(classifier, entropy, RANGE), BATCH, nothing), params, n)
+  return asking(exhaustive(images, make_scorer(classifier, entropy, RANGE), BATCH, NOTHING), params, n)
 
 
 def graph_search(n: int = 1_000_000) -> Callable[[], None]:

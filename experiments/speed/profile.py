@@ -64,11 +64,6 @@ def durations(folder: pathlib.Path) -> dict[str, float]:
 
 def profile(row: str, longest: int = 8) -> None:
   """Prints the shares of one row."""
-  with jax.default_matmul_precision(precision()):
-    _profile(row, longest)
-
-
-def _profile(row: str, longest: int) -> None:
   run = OURS[row]()
   run()
   with tempfile.TemporaryDirectory() as folder:
@@ -90,4 +85,5 @@ def _profile(row: str, longest: int) -> None:
 
 
 if __name__ == "__main__":
-  profile(sys.argv[1])
+  with jax.default_matmul_precision(precision()):
+    profile(sys.argv[1])

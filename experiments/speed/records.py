@@ -50,9 +50,14 @@ def lines(path: pathlib.Path) -> list[dict]:
   return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
-def newest(path: pathlib.Path, *name: str) -> list[dict]:
+def last(records: list[dict], *name: str) -> list[dict]:
   """The last record of each name, which is made of these fields."""
-  return list({tuple(record[field] for field in name): record for record in lines(path)}.values())
+  return list({tuple(record[field] for field in name): record for record in records}.values())
+
+
+def newest(path: pathlib.Path, *name: str) -> list[dict]:
+  """The last record of each name in a file."""
+  return last(lines(path), *name)
 
 
 def tell(text: str) -> None:

@@ -64,16 +64,26 @@ def celeba_step() -> Work:
   return training("celeba_step", make_celeba(), images, labels, -1.0, loss)
 
 
-def score_pool_lenet(block: int = 500) -> Work:
+BLOCK = 500
+"""Images of a forward pass without gradients."""
+
+
+def entropies(net: nn.Module, images: Tensor) -> Tensor:
+  """f32[n] of uint8 images [n, c, h, w], BLOCK at a time."""
+  scores = torch.empty(len(images))
+  for out, part in zip(scores.split(BLOCK), images.split(BLOCK), strict=True):
+    log_p = functional.log_softmax(net(decode(part)).float(), 1)
+    torch.sum(log_p.exp().mul_(log_p), 1, out=out).neg_()
+  return scores
+
+
+def score_pool_lenet() -> Work:
   """Entropy of LeNet-5's prediction for 50,000 images."""
   net, images = channels_last(make_lenet()), random_images(50_000)
 
   @torch.inference_mode()
   def work():
-    scores = torch.empty(len(images))
     with autocast():
-      for out, part in zip(scores.split(block), images.split(block), strict=True):
-        log_p = functional.log_softmax(net(decode(part)).float(), 1)
-        torch.sum(log_p.exp().mul_(log_p), 1, out=out).neg_()
+      entropies(net, images)
 
   return work

@@ -8,15 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from experiments.speed import pools
-from experiments.speed.rival_classifiers import make_lenet
+from experiments.speed.rival_classifiers import BLOCK, entropies, make_lenet
 from experiments.speed.rival_parts import Work, autocast, channels_last, decode
 
 BATCH = 10
-BLOCK = 500
-"""Images of a forward pass, as in the row of 50,000 images."""
 READ = 8_192
 """Images read from a file at a time."""
 LISTS, TRAINING = 4_000, 64
@@ -36,15 +33,6 @@ def lenet() -> nn.Sequential:
       layer.weight.copy_(torch.from_numpy(np.ascontiguousarray(kernel)))
       layer.bias.copy_(torch.from_numpy(bias))
   return channels_last(net)
-
-
-def entropies(net: nn.Module, images: Tensor) -> Tensor:
-  """f32[n] of uint8 images [n, c, h, w], BLOCK at a time."""
-  parts = []
-  for part in images.split(BLOCK):
-    log_p = functional.log_softmax(net(decode(part)).float(), 1)
-    parts.append(-(log_p.exp() * log_p).sum(1))
-  return torch.cat(parts)
 
 
 def scikit_activeml(strategy: str, n: int = 60_000) -> Work:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from experiments.speed.figures import draw_ratios
-from experiments.speed.records import FOLDER, lines, machine
+from experiments.speed.records import FOLDER, last, lines, machine
 from experiments.speed.rows import PRECISIONS, ROWS
 
 RESULTS = FOLDER / "results.jsonl"
@@ -12,7 +12,7 @@ RESULTS = FOLDER / "results.jsonl"
 def newest() -> list[dict]:
   """The newest result of every row, precision and machine; the oldest lines are of float32 and do not say so."""
   found = [{"precision": PRECISIONS[0], "machine": machine(r["device"])} | r for r in lines(RESULTS)]
-  return list({(r["row"], r["precision"], r["machine"]): r for r in found if r["row"] in ROWS}.values())
+  return last([r for r in found if r["row"] in ROWS], "row", "precision", "machine")
 
 
 def quantity(seconds: float) -> str:
