@@ -50,20 +50,30 @@ def check_equal(ours, truth, x, kernel):
     np.testing.assert_allclose(a, b, atol=1e-5 * max(1.0, float(np.abs(b).max())))
 
 
-# Few channels go by tiles, many do not.
-@pytest.mark.parametrize("channels", [3, layers.FEW_CHANNELS + 1])
+# Few features go by tiles, many do not.
+@pytest.mark.parametrize("features", [4, 96])
 @pytest.mark.parametrize("kernel", [3, 5])
 @pytest.mark.parametrize("padding", ["SAME", "VALID"])
 @pytest.mark.parametrize("stride", [1, 2])
-def test_conv_equals_native(stride, padding, kernel, channels):
+def test_conv_equals_native(stride, padding, kernel, features):
   # Odd and even, not square.
-  x, weights = normal(0, 2, 7, 10, channels), normal(1, kernel, kernel, channels, 4) / kernel**2
+  x, weights = normal(0, 2, 7, 10, 3), normal(1, kernel, kernel, 3, features) / kernel**2
   check_equal(
     lambda x, k: layers.conv(x, k, stride, padding),
     lambda x, k: native_conv(x, k, stride, padding),
     x,
     weights,
   )
+
+
+@pytest.mark.parametrize(("kernel", "channels", "features", "tiled"), [
+  (5, 1, 6, True), (5, 20, 50, True), (3, 16, 32, True), (3, 32, 64, False), (3, 3, 96, False), (1, 192, 10, False),
+])  # fmt: skip
+def test_form_of_a_convolution_goes_by_its_features(kernel, channels, features, tiled):
+  x, weights = jnp.zeros((2, 8, 8, channels)), jnp.zeros((kernel, kernel, channels, features))
+  product = str(jax.make_jaxpr(layers.conv)(x, weights)).split("dot_general")[0]
+  columns = (kernel + 1) ** 2 * channels if tiled else kernel**2 * channels
+  assert f",{columns}] " in product
 
 
 @pytest.mark.parametrize(("stride", "kernel"), [(1, 3), (1, 5), (2, 2), (2, 3), (2, 4), (2, 5)])
@@ -196,7 +206,7 @@ BY_FORM = {
 
 
 def image_and_kernel(form: str):
-  channels = layers.FEW_CHANNELS if form == "tiles" else 24
+  channels = 16 if form == "tiles" else 24
   x = normal(0, 8, 9, 10, 6 if form == "transposed" else channels)
   return x, normal(1, 5, 5, channels, 6) / 25
 
