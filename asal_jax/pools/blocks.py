@@ -57,10 +57,12 @@ def walk(pool: Pool, first: int = 0) -> Iterator[Block]:
   Blocks have one size, so the last one overlaps the one before it.
   """
   n, size = len(pool), block_rows(pool)
+  if pool.resident is not None:
+    if first == 0:
+      yield Block(0, 0, pool.resident)
+    return
 
   def read(i: int) -> Block:
-    if pool.resident is not None:
-      return Block(0, 0, pool.resident)
     start = min(i * size, n - size)
     rows = lambda first, stop: pool.block(start + first, start + stop)  # noqa: E731
     return Block(start, i * size, devices.place_rows(rows, (size, *pool.image_shape)))
