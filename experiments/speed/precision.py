@@ -1,52 +1,161 @@
-"""Whether lower precision of products changes results: one benchmark under each, the same seeds, paired differences.
+"""Whether lower precision does harm: GANs, learning curves and gradients in it, paired with those in float32.
 
-A CPU has float32 and bfloat16 (tensorfloat32 is float32 there).
+MNIST two with a small GAN and LeNet-5 (a linear model has no convolution); reduced, so that 2 CPU cores take half an
+hour. What a killed run had made is not made again.
 
-  python -m experiments.speed.precision configs/mnist_two.py:small WORKDIR
+  python -m experiments.speed.precision WORKDIR
 """
 
-import importlib
 import json
 import pathlib
 import sys
 
+import jax
+import jax.numpy as jnp
 import numpy as np
-from scipy import stats
+from ml_collections import ConfigDict
 
 import asal_jax
-from asal_jax.job import surroundings
+from asal_jax import job
+from asal_jax.models.gan import GANState, make_critic_loss, make_networks
+from asal_jax.models.judge import classifier_score
+from asal_jax.networks import training
+from asal_jax.reporting.summary import grouped, interval
+from asal_jax.rng import stream
+from asal_jax.running.prepare import Preparation
+from asal_jax.store.stages import Stages
+from asal_jax.types import GAN, Splits, decode, encode
+from configs import mnist_two
+from experiments.speed.records import FOLDER, append, newest, surroundings
 
-PRECISIONS = ("float32", "tensorfloat32", "bfloat16")
-STRATEGIES = ("random", "entropy", "asal_pixels", "asal_critic")
+GAN_SEEDS = range(3)
+SEEDS = tuple(range(20))
+BATCHES = 20
+SAMPLES = 10_000
+REFERENCE = "float32"
+PATH = FOLDER / "precision.jsonl"
 
 
-def final_accuracies(records: list[dict], strategy: str) -> np.ndarray:
-  """Test accuracy at the last cycle, one a seed."""
-  rows = [record for record in records if record["strategy"] == strategy]
-  last = max(record["cycle"] for record in rows)
-  return np.array([record["test_accuracy"] for record in rows if record["cycle"] == last])
+def lower_precisions() -> tuple[str, ...]:
+  """Those in which this back end computes otherwise than in float32."""
+  return ("bfloat16",) if jax.default_backend() == "cpu" else ("tensorfloat32", "bfloat16")
 
 
-def main(path: str, workdir: str) -> None:
-  module, _, argument = path.removeprefix("configs/").partition(":")
-  accuracies = {}
-  for precision in PRECISIONS:
-    config = importlib.import_module(f"configs.{module.removesuffix('.py')}").get_config(argument)
-    config.precision, config.strategies = precision, STRATEGIES
-    # A cache of its own: the GAN is trained in this precision, too.
-    result = asal_jax.run(config, workdir=pathlib.Path(workdir) / precision)
-    accuracies[precision] = {name: final_accuracies(result.records, name) for name in STRATEGIES}
-  for precision in PRECISIONS[1:]:
-    for name in STRATEGIES:
-      difference = accuracies[precision][name] - accuracies["float32"][name]
-      # The largest difference that noise between seeds would make in 95 % of the cases.
-      spread = accuracies["float32"][name].std(ddof=1) * stats.t.ppf(0.975, len(difference) - 1)
-      record = {
-        "precision": precision, "strategy": name, "mean_difference": difference.mean(), "noise": spread,
-        "within_noise": bool(abs(difference.mean()) <= spread),
-      }  # fmt: skip
-      print(json.dumps(record | surroundings()["device"]))
+def settings(precision: str, gan_seed: int) -> ConfigDict:
+  """The run of a GAN; random and entropy have none, so they are run with the first."""
+  config = mnist_two.get_config("small")
+  config.precision, config.seeds, config.gan.seed = precision, SEEDS, gan_seed
+  config.strategies = ("random", "entropy", "asal_critic") if gan_seed == GAN_SEEDS[0] else ("asal_critic",)
+  config.classifier.network, config.loop.budget, config.index.name = "lenet5", 200, "exact"
+  config.gan.iterations, config.gan.looks = 1_500, 0
+  return config
+
+
+def aubc(precision: str, gan_seed: int, workdir: pathlib.Path) -> dict[str, np.ndarray]:
+  """Mean test accuracy over the cycles f64[s], by strategy."""
+  folder = workdir / f"{precision}_gan{gan_seed}"
+  result = asal_jax.run(settings(precision, gan_seed), workdir=folder, cache=workdir / "cache")
+  assert result is not None
+  return {
+    name: np.array([np.mean([record["test_accuracy"] for record in cycles]) for cycles in seeds.values()])
+    for name, seeds in grouped(result.records).items()
+  }
+
+
+def trained_gan(config: ConfigDict, splits: Splits, cache: pathlib.Path) -> tuple[GAN, GANState]:
+  """The GAN that a run of this config left in the cache."""
+  stages = Stages(cache / "stages.jsonl")
+  with jax.default_matmul_precision(config.precision):
+    return Preparation(config, splits.pool.images, cache, frozenset(), stages, lambda *_: None).gan
+
+
+def gan_score(config: ConfigDict, splits: Splits, cache: pathlib.Path) -> float:
+  """The classifier score of SAMPLES samples, one judge (in float32) for the GANs of every precision."""
+  gan, state = trained_gan(config, splits, cache)
+  z = jax.random.normal(
+    stream(jax.random.key(config.gan.seed), "look"), (SAMPLES // 100, 100, gan.latent_dim)
+  )
+  with jax.default_matmul_precision(config.precision):
+    images = jax.lax.map(lambda z: gan.generate(state.generator, z), z)
+  with jax.default_matmul_precision(REFERENCE):
+    judge = job.train_judge(settings(REFERENCE, 0), splits, cache)
+    images = encode(images, tuple(config.data.pixel_range))
+    return classifier_score(judge.probabilities(images.reshape(-1, *images.shape[2:])))
+
+
+def gradient_errors(precision: str, splits: Splits, cache: pathlib.Path) -> list[float]:
+  """|g - g32| / |g32| of the critic's loss, its penalty (a second derivative) included, on BATCHES batches."""
+  config = settings(REFERENCE, GAN_SEEDS[0])
+  gan, state = trained_gan(config, splits, cache)
+  critic = make_networks(config.gan, splits.pool.images.image_shape, 1.0)[1]
+  loss = make_critic_loss(config.gan, training(critic, "scores_and_features"))
+  batch, pool = config.gan.batch_size, splits.pool.images
+
+  def gradient(images, key):
+    fake = gan.generate(state.generator, jax.random.normal(key, (batch, gan.latent_dim)))
+    real = decode(images, tuple(config.data.pixel_range))
+    return jax.grad(loss, has_aux=True)(state.critic["params"], state.critic, real, fake, key)[0]
+
+  def all_batches(of: str) -> list[np.ndarray]:
+    with jax.default_matmul_precision(of):
+      compiled = jax.jit(lambda images, key: gradient(images, key))
+      images = [jnp.asarray(pool.read(np.arange(batch) + i * batch)) for i in range(BATCHES)]
+      found = [compiled(x, jax.random.key(i)) for i, x in enumerate(images)]
+    return [np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(g)]) for g in found]
+
+  pairs = zip(all_batches(precision), all_batches(REFERENCE), strict=True)
+  return [float(np.linalg.norm(g - truth) / np.linalg.norm(truth)) for g, truth in pairs]
+
+
+def measure(precision: str, workdir: pathlib.Path) -> dict[str, dict]:
+  """What is compared -> {pairs, float32, difference}: means with 95 % Student-t intervals."""
+  cache, found = workdir / "cache", {}
+  curves = {of: [aubc(of, seed, workdir) for seed in GAN_SEEDS] for of in (REFERENCE, precision)}
+  for name in curves[REFERENCE][0]:
+    # A seed's mean over the GANs, where the strategy has one.
+    per_seed = {
+      of: np.mean([run[name] for run in runs if name in run], axis=0) for of, runs in curves.items()
+    }
+    found[f"AUBC of {name}"] = compared(per_seed[precision], per_seed[REFERENCE])
+  splits = job.load(settings(REFERENCE, 0), None, cache)
+  scores = {
+    of: np.array([gan_score(settings(of, seed), splits, cache) for seed in GAN_SEEDS]) for of in curves
+  }
+  found["classifier score"] = compared(scores[precision], scores[REFERENCE])
+  errors = gradient_errors(precision, splits, cache)
+  found["relative error of the critic's gradient"] = {"pairs": BATCHES, "difference": interval(errors)}
+  return found
+
+
+def compared(values: np.ndarray, reference: np.ndarray) -> dict:
+  """Paired differences to float32's values."""
+  return {
+    "pairs": len(values),
+    REFERENCE: interval(reference.tolist()),
+    "difference": interval((values - reference).tolist()),
+  }
+
+
+def table(path: pathlib.Path = PATH) -> str:
+  """The newest measurements as a Markdown table."""
+  rows = ["| precision | what | pairs | float32 | difference |", "| --- | --- | ---: | ---: | ---: |"]
+  for record in newest(path, "precision", "what"):
+    cells = [ends(record[field]) if field in record else "-" for field in (REFERENCE, "difference")]
+    rows.append(f"| {record['precision']} | {record['what']} | {record['pairs']} | {' | '.join(cells)} |")
+  return "\n".join(rows)
+
+
+def ends(value: dict) -> str:
+  return f"{value['mean']:.4f} ({value['low']:.4f} to {value['high']:.4f})"
+
+
+def main(workdir: str) -> None:
+  about = surroundings()
+  for precision in lower_precisions():
+    for what, values in measure(precision, pathlib.Path(workdir)).items():
+      append(PATH, {"precision": precision, "what": what, **json.loads(json.dumps(values)), **about})
+  print(table())
 
 
 if __name__ == "__main__":
-  main(*sys.argv[1:])
+  main(sys.argv[1])
