@@ -42,7 +42,7 @@ def show(place: Place, steps: tuple[Step, ...]) -> None:
 
 
 def report(place: Place, out: pathlib.Path) -> None:
-  """Writes results.jsonl, speed.md and speed.png; by a process that does not touch the accelerator."""
+  """Writes results.jsonl, tables and figures; by a process that does not touch the accelerator."""
   arguments = [str(place.cache), str(out), *(["--tiny"] if place.tiny else [])]
   command = [sys.executable, "-m", "experiments.accelerator.report", *arguments]
   subprocess.run(command, cwd=ROOT, env=os.environ | {"JAX_PLATFORMS": "cpu"}, check=True)

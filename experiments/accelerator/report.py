@@ -1,4 +1,4 @@
-"""What all calls have found so far: results.jsonl, and of the speed table speed.md and speed.png.
+"""What all calls have found so far: results.jsonl, speed.md and speed.png of the speed table, runs.md of the runs.
 
   python -m experiments.accelerator.report CACHE OUT [--tiny]
 
@@ -10,7 +10,10 @@ import json
 import pathlib
 import sys
 
-from experiments.accelerator.parts import Place
+from asal_jax.errors import InputError
+from asal_jax.reporting import plots, summary
+from asal_jax.store.journal import read_lines
+from experiments.accelerator.parts import Job, Place
 from experiments.accelerator.runner import slices
 from experiments.accelerator.steps import STEPS, TINY
 from experiments.speed.figures import draw_ratios
@@ -72,11 +75,35 @@ def speed(found: list[dict], out: pathlib.Path) -> None:
     draw_ratios(compared, out / "speed.png")
 
 
+def runs(place: Place, out: pathlib.Path) -> None:
+  """runs.md, a table a run, and accuracy.png of runs that were made seed by seed; those that are not complete too."""
+  jobs: dict[str, list[Job]] = {}
+  for step in TINY if place.tiny else STEPS:
+    for part in step.parts:
+      if isinstance(part, Job):
+        jobs.setdefault(part.name.split("/seed")[0], []).append(part)
+  texts = []
+  for name, of in jobs.items():
+    records = [r for job in of for r in read_lines(job.workdir(place) / "metrics.jsonl")]
+    if not records:
+      continue
+    done = sum(job.done(place) for job in of)
+    state = "complete" if done == len(of) else f"NOT COMPLETE, {done} of {len(of)} parts are done"
+    try:
+      texts.append(f"**{name}** ({state})\n\n{summary.markdown(summary.summarise(records))}\n")
+      if len(of) > 1:
+        plots.accuracy(records, out / f"{name.replace('/', '_')}.png", of[0].config(place).name)
+    except InputError as error:  # Seeds that have no cycle in common yet.
+      texts.append(f"**{name}** ({state}): {error}\n")
+  (out / "runs.md").write_text("\n".join(texts))
+
+
 def main(cache: pathlib.Path, out: pathlib.Path, tiny: bool) -> None:
   out.mkdir(parents=True, exist_ok=True)
   found = results(Place(cache, tiny))
   (out / "results.jsonl").write_text("".join(json.dumps(line) + "\n" for line in found))
   speed(found, out)
+  runs(Place(cache, tiny), out)
 
 
 if __name__ == "__main__":

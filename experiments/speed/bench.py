@@ -183,7 +183,7 @@ def main(rows: list[str], to: pathlib.Path) -> None:
   platform = about["device"]["platform"]
   if (platform, precision()) == ("cpu", "tensorfloat32"):
     sys.exit("error: --precision: a CPU has no tensorfloat32")
-  rows = [row for row in rows if precision() in ROWS[row].precisions] or chosen(platform, precision())
+  rows = [row for row in rows or chosen(platform, precision()) if precision() in ROWS[row].precisions]
   if any(row.startswith("max_entropy") for row in rows):
     os.environ["BENCH_MNIST_TWO"] = mnist_two()
     if not os.environ["BENCH_MNIST_TWO"]:
