@@ -261,4 +261,4 @@ def test_both_have_all_cnn(torch):
       conv.bias.copy_(torch.tensor(np.asarray(layer["bias"])))
     x = np.random.default_rng(0).random((2, 32, 32, 3), np.float32)
     found = net(torch.from_numpy(x).permute(0, 3, 1, 2)).numpy()
-  np.testing.assert_allclose(found, ours.logits(params, x), atol=1e-4)
+  np.testing.assert_allclose(found, ours.logits(params, jnp.asarray(x)), atol=1e-4)
