@@ -1,5 +1,6 @@
 """A whole job: checks, data, what is made once, the cycles of every strategy, summary and figures."""
 
+import contextlib
 import functools
 import json
 import os
@@ -224,13 +225,15 @@ def surroundings() -> dict[str, Any]:
   """What a result depends on beside its config: versions, commit, device."""
   packages = ("jax", "jaxlib", "flax", "optax", "numpy", "scipy", "pynndescent", "tensorflow-datasets")
   device = jax.devices()[0]
-  git = subprocess.run(
-    ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
-    cwd=pathlib.Path(__file__).parent, capture_output=True, text=True, check=False,
-  )  # fmt: skip
+  commit = None
+  with contextlib.suppress(OSError):  # There is no git.
+    commit = subprocess.run(
+      ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
+      cwd=pathlib.Path(__file__).parent, capture_output=True, text=True, check=False,
+    ).stdout.strip() or None  # fmt: skip
   return {
     "arguments": sys.argv[1:],
-    "commit": git.stdout.strip() or None,
+    "commit": commit,
     "versions": {"python": platform.python_version()} | {name: metadata.version(name) for name in packages},
     "device": {
       "platform": device.platform, "kind": device.device_kind, "count": jax.device_count(),

@@ -1,8 +1,10 @@
-"""What bounds the WGAN-GP iteration: its GFLOP/s beside this machine's best matrix product and memory copy.
+"""What bounds the rows with products: their rates beside this device's best matrix product and memory copy.
 
-python -m experiments.speed.ceiling [ROW ...]    rows called wgan_gp_...; all of them without
+python -m experiments.speed.ceiling [ROW ...]    all rows whose work is known (work.py) without
+python -m experiments.speed.ceiling --peaks      a JSON line: the device's peaks alone
 """
 
+import pathlib
 import statistics
 import sys
 import time
@@ -11,64 +13,81 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.extend.core import ClosedJaxpr, Jaxpr
 
-from experiments.speed.ours import gan_of, wgan_gp
-from experiments.speed.rows import ROWS
+from asal_jax.store.checkpoint import write_json
+from experiments.speed import work
+from experiments.speed.ours import OURS
+from experiments.speed.records import surroundings
+from experiments.speed.rows import PRECISIONS, ROWS, chosen, precision
+
+CALLS = 5
 
 
 def seconds(call: Callable[[], object]) -> float:
+  """The median of CALLS calls behind a first one."""
   call()
   times = []
-  for _ in range(5):
+  for _ in range(CALLS):
     started = time.perf_counter()
     jax.block_until_ready(call())
     times.append(time.perf_counter() - started)
   return statistics.median(times)
 
 
-def product_flops(jaxpr: Jaxpr) -> int:
-  """Floating-point operations of all matrix products; XLA's own count takes the body of a loop once."""
-  total = 0
-  for equation in jaxpr.eqns:
-    if equation.primitive.name == "dot_general":
-      (contracted, _), _ = equation.params["dimension_numbers"]
-      left = equation.invars[0].aval.shape
-      total += 2 * equation.outvars[0].aval.size * int(np.prod([left[i] for i in contracted]))
-    times = equation.params["length"] if equation.primitive.name == "scan" else 1
-    for inner in jax.tree.leaves(list(equation.params.values()), is_leaf=is_jaxpr):
-      if is_jaxpr(inner):
-        total += times * product_flops(inner.jaxpr if isinstance(inner, ClosedJaxpr) else inner)
-  return total
+def product_rate(precision: str, n: int, repeats: int) -> float:
+  """FLOP/s of products of n x n matrices, `repeats` one after the other, in a precision."""
+  dtype = jnp.bfloat16 if precision == "bfloat16" else jnp.float32
+  a = jax.random.normal(jax.random.key(0), (n, n), jnp.float32) / np.sqrt(n)
+
+  @jax.jit
+  def chain(a):
+    # As layers.py multiplies: the sums are float32 whatever the factors are.
+    step = lambda _, x: jnp.matmul(x.astype(dtype), a, preferred_element_type=jnp.float32)  # noqa: E731
+    return jax.lax.fori_loop(0, repeats, step, a.astype(jnp.float32))
+
+  with jax.default_matmul_precision(precision):
+    return 2 * n**3 * repeats / seconds(lambda: chain(a.astype(dtype)))
 
 
-def is_jaxpr(x: object) -> bool:
-  return isinstance(x, Jaxpr | ClosedJaxpr)
+def copy_rate(platform: str) -> float:
+  """Bytes/s read and written in a copy of 1 GB: by one thread of a CPU, by the device elsewhere."""
+  values = np.ones(250_000_000, np.float32)
+  if platform == "cpu":
+    copy = np.empty_like(values)
+    return 2 * values.nbytes / seconds(lambda: np.copyto(copy, values))
+  on_device = jnp.asarray(values)
+  turned = jax.jit(lambda x: -x)  # XLA leaves a bare copy out.
+  return 2 * values.nbytes / seconds(lambda: turned(on_device))
 
 
-def ceilings() -> tuple[float, float]:
-  """(GFLOP/s of a product of two 3072 x 3072 matrices, GB/s read and written in a copy of 1 GB)."""
-  a, n = jnp.ones((3072, 3072)), 3072
-  product, values = jax.jit(jnp.matmul), np.ones(250_000_000, np.float32)
-  copy = np.empty_like(values)
-  return 2e-9 * n**3 / seconds(lambda: product(a, a)), 2e-9 * values.nbytes / seconds(
-    lambda: np.copyto(copy, values)
-  )
+def peaks() -> dict[str, float]:
+  """FLOP/s of a large product by precision, and bytes/s of a large copy, measured on this device."""
+  platform = jax.devices()[0].platform
+  n, repeats = (3072, 1) if platform == "cpu" else (8192, 10)
+  of = [p for p in PRECISIONS if platform != "cpu" or p != "tensorfloat32"]
+  return {p: product_rate(p, n, repeats) for p in of} | {"copy": copy_rate(platform)}
 
 
 def main(rows: list[str]) -> None:
-  product, copy = ceilings()
-  print(f"ceilings: {product:.0f} GFLOP/s in a matrix product, {copy:.1f} GB/s in a copy (one thread)\n")
-  print("| row | ms | GFLOP in products | GFLOP/s | of the ceiling |\n| --- | ---: | ---: | ---: | ---: |")
-  for row in rows or [row for row in ROWS if row.startswith("wgan_gp_")]:
-    gan, shape = gan_of(row)
-    state = jax.eval_shape(gan.init, jax.random.key(0))
-    images = jax.ShapeDtypeStruct((10_000, *shape), np.uint8)
-    flops = product_flops(jax.make_jaxpr(gan.step)(state, jax.random.key(0), images).jaxpr)
-    taken = seconds(wgan_gp(row)()) / ROWS[row].units
-    rate = 1e-9 * flops / taken
-    print(f"| {row} | {1e3 * taken:.0f} | {1e-9 * flops:.2f} | {rate:.0f} | {100 * rate / product:.0f} % |")
+  found, of = peaks(), precision()
+  print(
+    f"peaks: {1e-9 * found[of]:.0f} GFLOP/s in a matrix product, {1e-9 * found['copy']:.1f} GB/s in a copy\n"
+  )
+  print("| row | ms | GFLOP | GB | GFLOP/s | of the peak | GB/s | of the peak |")
+  print(f"| --- |{' ---: |' * 7}")
+  known = [row for row in chosen(jax.devices()[0].platform, of) if row in work.counted()]
+  for row in rows or known:
+    flops, moved = work.of_row(row)
+    taken = seconds(OURS[row]()) / ROWS[row].units
+    cells = [f"{1e3 * taken:.3g}", f"{1e-9 * flops:.3g}", f"{1e-9 * moved:.3g}"]
+    for amount, peak in ((flops, found[of]), (moved, found["copy"])):
+      cells += [f"{1e-9 * amount / taken:.3g}", f"{100 * amount / taken / peak:.0f} %"]
+    print(f"| {row} | {' | '.join(cells)} |", flush=True)
 
 
 if __name__ == "__main__":
-  main(sys.argv[1:])
+  if sys.argv[1:] and sys.argv[1].startswith("--peaks="):
+    write_json(pathlib.Path(sys.argv[1].removeprefix("--peaks=")), {"peaks": peaks()} | surroundings())
+  else:
+    with jax.default_matmul_precision(precision()):
+      main(sys.argv[1:])

@@ -9,7 +9,7 @@ from asal_jax.reporting.plots import GRID, MORE, MUTED
 from experiments.speed.records import machine as of_device
 from experiments.speed.rows import PRECISIONS, ROWS
 
-AIM, COLOURS = "#D55E00", dict(zip(PRECISIONS, ("#0072B2", "#009E73"), strict=True))
+AIM, COLOURS = "#D55E00", dict(zip(PRECISIONS, ("#0072B2", "#009E73", "#CC79A7"), strict=True))
 TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
 
 
@@ -26,7 +26,7 @@ def draw_ratios(results: list[dict], path: pathlib.Path) -> None:
       points(axes, rows, [r for r in results if (r["machine"], r["precision"]) == (name, precision)])
     aimed = [(ROWS[row].aim, y) for y, row in enumerate(rows) if ROWS[row].aim is not None]
     look = {"color": AIM, "markersize": 13, "markeredgewidth": 2.2}
-    axes.plot(*zip(*aimed, strict=True), "|", label="aim: at most", **look)
+    aimed and axes.plot(*zip(*aimed, strict=True), "|", label="aim: at most", **look)
     axes.axvline(1, color=canvas.TEXT, linewidth=1)
     axes.set_xlabel("seconds of ours / seconds of the rival", fontsize=8.5)
   axes = panels[0]

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -41,6 +42,16 @@ def random_images(n: int, shape: tuple[int, int, int] = MNIST) -> jax.Array:
   return jnp.asarray(np.random.default_rng(0).integers(0, 256, (n, *shape), np.uint8))
 
 
+class Program(NamedTuple):
+  """A jitted function and what it is called with: a call is timed, its operations are counted by work.py."""
+
+  function: Callable[..., object]
+  arguments: tuple
+
+  def timed(self) -> Timed:
+    return lambda: jax.block_until_ready(self.function(*self.arguments))
+
+
 def training(maker, row: str, shape: tuple[int, int, int] = MNIST) -> Timed:
   """The row's iterations of a maker's step in one chunk, as train.py runs them."""
   pool, key, chunk = ArrayPool(random_images(10_000, shape)), jax.random.key(0), make_chunk(maker.step)
@@ -65,7 +76,7 @@ def gan_of(row: str):
   }[nets]
   if width == "quarter":
     config.gan.width, config.gan.critic_width = 16, 32
-  else:
+  elif width != "full":
     config.gan.width = config.gan.critic_width = int(width)
   return make_gan(config.gan, shape, tuple(config.data.pixel_range)), shape
 
@@ -78,39 +89,43 @@ def wgan_gp(row: str) -> Callable[[], Timed]:
   return make
 
 
+def autoencoder_of_mnist():
+  return make_autoencoder(mnist_two.get_config().autoencoder, MNIST, RANGE)
+
+
 def autoencoder_mnist() -> Timed:
-  return training(make_autoencoder(mnist_two.get_config().autoencoder, MNIST, RANGE), "autoencoder_mnist")
+  return training(autoencoder_of_mnist(), "autoencoder_mnist")
 
 
-def classifier_step(row: str, configs, shape: tuple[int, int, int], classes: int) -> Callable[[], Timed]:
+def classifier_step(row: str, configs, shape: tuple[int, int, int], classes: int) -> Callable[[], Program]:
   """One epoch of as many labels as the row's steps need."""
 
-  def make() -> Timed:
+  def make() -> Program:
     config = configs.get_config()
     config.classifier.epochs, labels = 1, ROWS[row].units * config.classifier.batch_size
     classifier = make_classifier(config.classifier, shape, classes)
     fit = make_fit(classifier, config.classifier, tuple(config.data.pixel_range))
     images, keys = random_images(labels, shape)[None], seed_keys((0,))
     known = np.arange(labels, dtype=np.int32)[None] % classes
-    return lambda: jax.block_until_ready(fit(keys, 0, images, known, np.int32(labels)))
+    return Program(fit, (keys, 0, images, known, np.int32(labels)))
 
   return make
 
 
-def score_pool_lenet() -> Timed:
+def score_pool_lenet() -> Program:
   classifier = make_classifier(mnist_ten.get_config().classifier, MNIST, 10)
   params, images = jax.vmap(classifier.init)(seed_keys((0,))), random_images(50_000)
   scorer = make_scorer(classifier, entropy, RANGE)
-  return lambda: jax.block_until_ready(scorer.block(params, images))
+  return Program(scorer.block, (params, images))
 
 
-def synthesis_mnist_16() -> Timed:
+def synthesis_mnist_16() -> Program:
   config = mnist_two.get_config("small")
   gan, keys = make_gan(config.gan, MNIST, RANGE), seed_keys((0, 1, 2, 3, 4))
   classifier = make_classifier(config.classifier, MNIST, 2)
   params, generator = jax.vmap(classifier.init)(keys), jax.jit(gan.init)(jax.random.key(0)).generator
   ascend = make_synthesis(config.synthesis, gan, classifier, entropy, 10)
-  return lambda: jax.block_until_ready(ascend(keys, 1, generator, params))
+  return Program(ascend, (keys, 1, generator, params))
 
 
 def max_entropy_mnist_two() -> Timed:
@@ -173,17 +188,23 @@ def exact_search(n: int) -> Callable[[], Timed]:
   return make
 
 
+PROGRAMS: dict[str, Callable[[], Program]] = {
+  "lenet_step": classifier_step("lenet_step", mnist_ten, MNIST, 10),
+  "celeba_step": classifier_step("celeba_step", celeba_hat, CELEBA, 2),
+  "all_cnn_step": classifier_step("all_cnn_step", cifar_ten, CIFAR, 10),
+  "score_pool_lenet": score_pool_lenet,
+  "synthesis_mnist_16": synthesis_mnist_16,
+}
+
 OURS: dict[str, Callable[[], Timed]] = {
   **{row: wgan_gp(row) for row in ROWS if row.startswith("wgan_gp_")},
   "autoencoder_mnist": autoencoder_mnist,
-  "lenet_step": classifier_step("lenet_step", mnist_ten, MNIST, 10),
-  "celeba_step": classifier_step("celeba_step", celeba_hat, CELEBA, 2),
-  "score_pool_lenet": score_pool_lenet,
-  "synthesis_mnist_16": synthesis_mnist_16,
+  **{row: lambda make=make: make().timed() for row, make in PROGRAMS.items()},
   "max_entropy_mnist_two": max_entropy_mnist_two,
   "max_entropy_cold": max_entropy_process(fresh=True),
   "max_entropy_second": max_entropy_process(fresh=False),
   "exact_search_1m": exact_search(1_000_000),
   "exact_search_4m": exact_search(4_000_000),
+  "exact_search_16m": exact_search(16_000_000),
   **ours_pools.OURS,
 }

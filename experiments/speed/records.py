@@ -11,14 +11,22 @@ FOLDER = pathlib.Path(__file__).parent
 
 
 def surroundings(*packages: str) -> dict[str, Any]:
-  """As of a run, and the versions of more packages; a commit is dirty where code differs from it."""
+  """As of a run, and the versions of more packages where they are; a commit is dirty where code differs from it."""
   from asal_jax.job import surroundings as of_a_run
 
   about = of_a_run()
   if about["commit"]:
     about["commit"] = commit(FOLDER)
-  about["versions"] |= {name: metadata.version(name) for name in packages}
+  about["versions"] |= {name: version for name in packages if (version := installed(name))}
   return about
+
+
+def installed(package: str) -> str | None:
+  """The version of a package, None where it is not there."""
+  try:
+    return metadata.version(package)
+  except metadata.PackageNotFoundError:
+    return None
 
 
 def commit(folder: pathlib.Path) -> str:

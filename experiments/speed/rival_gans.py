@@ -7,10 +7,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from experiments.speed.rival_parts import (
+  DEVICE,
   Work,
   autocast,
   binary_entropy,
   channels_last,
+  compiled,
   draw,
   random_images,
   update,
@@ -44,6 +46,7 @@ def cifar_nets(width: int) -> Nets:
 
 CELEBA_NETS = Nets(64, 3, (64, 64, 32, 16), (32, 64, 128, 128), 64, True)
 """Table 1 of the paper at a quarter of its width, for 64x64x3."""
+CELEBA_FULL = Nets(64, 3, (256, 256, 128, 64), (128, 256, 512, 512), 64, True)
 
 
 class Generator(nn.Module):
@@ -75,12 +78,20 @@ def make_critic(nets: Nets) -> nn.Sequential:
   return nn.Sequential(*layers, nn.Flatten(), nn.Linear(4 * 4 * nets.critic[-1], 1))
 
 
+def input_gradient(critic: nn.Module, images: Tensor) -> Tensor:
+  """The gradient of the scores' sum, through which one can differentiate again."""
+  if torch.compiler.is_compiling():  # It can not take a tape's second derivative, but traces this.
+    return torch.func.grad(lambda x: critic(x).sum())(images)
+  images = images.requires_grad_()
+  return torch.autograd.grad(critic(images).sum(), images, create_graph=True)[0]
+
+
 def critic_loss(generator: nn.Module, critic: nn.Module, real: Tensor, z: Tensor, mix: Tensor) -> Tensor:
   """Wasserstein loss with the gradient penalty at images between; scores, means and the penalty are float32."""
   with torch.no_grad():
     fake = generator(z).float()
-  between = torch.lerp(real, fake, mix).requires_grad_()
-  (grad,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
+  between = torch.lerp(real, fake, mix)
+  grad = input_gradient(critic, between)
   penalty = ((grad.square().sum((1, 2, 3)) + 1e-12).sqrt() - 1).square().mean()
   fake_scores, real_scores = critic(torch.cat([fake, real])).float().chunk(2)
   return fake_scores.mean() - real_scores.mean() + 10 * penalty
@@ -95,15 +106,19 @@ def wgan_gp(row: str, nets: Nets) -> Work:
   batch, low = nets.batch, -1.0 if nets.normalised else 0.0
   images = random_images(10_000, nets.channels, nets.size)
 
+  critics = compiled(lambda real, z, mix: critic_loss(generator, critic, real, z, mix))
+  generators = compiled(lambda z: -critic(generator(z)).float().mean())
+
   def critic_step():
-    real = draw(images, batch, low)
+    real, z = draw(images, batch, low), torch.randn(batch, 128, device=DEVICE)
     with autocast():
-      loss = critic_loss(generator, critic, real, torch.randn(batch, 128), torch.rand(batch, 1, 1, 1))
+      loss = critics(real, z, torch.rand(batch, 1, 1, 1, device=DEVICE))
     update(adam_d, loss)
 
   def generator_step():
+    z = torch.randn(batch, 128, device=DEVICE)
     with autocast():
-      loss = -critic(generator(torch.randn(batch, 128))).float().mean()
+      loss = generators(z)
     update(adam_g, loss)
 
   def work():
@@ -133,15 +148,15 @@ class AutoEncoder(nn.Module):
 
 def autoencoder_mnist() -> Work:
   """Training steps of the auto-encoder."""
-  net = AutoEncoder()
+  net = AutoEncoder().to(DEVICE)
   adam = torch.optim.Adam(net.parameters(), 1e-3, fused=True)
-  images = random_images(10_000)
+  images, loss_of = random_images(10_000), compiled(lambda batch: functional.mse_loss(net(batch), batch))
 
   def work():
     for _ in range(ROWS["autoencoder_mnist"].units):
       batch = draw(images, 100)
       with autocast():
-        loss = functional.mse_loss(net(batch), batch)
+        loss = loss_of(batch)
       update(adam, loss)
 
   return work
@@ -149,17 +164,20 @@ def autoencoder_mnist() -> Work:
 
 def synthesis_mnist_16(seeds: int = 5, latents: int = 10) -> Work:
   """100 Adam steps up the entropy of each seed's linear classifier, all latents of all seeds in one batch."""
-  generator = Generator(mnist_nets(16)).requires_grad_(False)
-  weights, bias = torch.randn(seeds, 784) / 28, torch.zeros(seeds, 1)
+  generator = Generator(mnist_nets(16)).to(DEVICE).requires_grad_(False)
+  weights, bias = torch.randn(seeds, 784, device=DEVICE) / 28, torch.zeros(seeds, 1, device=DEVICE)
+
+  @compiled
+  def entropy_of(z):
+    images = generator(z).reshape(seeds, latents, 784)
+    return binary_entropy((torch.einsum("sbd,sd->sb", images, weights) + bias).float()).sum()
 
   def work():
-    z = torch.randn(seeds * latents, 128, requires_grad=True)
+    z = torch.randn(seeds * latents, 128, requires_grad=True, device=DEVICE)
     adam = torch.optim.Adam([z], 0.01, maximize=True, fused=True)
     for _ in range(100):
       with autocast():
-        images = generator(z).reshape(seeds, latents, 784)
-        logits = torch.einsum("sbd,sd->sb", images, weights) + bias
-        entropy = binary_entropy(logits.float()).sum()
+        entropy = entropy_of(z)
       update(adam, entropy)
 
   return work

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from experiments.speed.rival_parts import Work, autocast, binary_entropy, decode, update
+from experiments.speed.rival_parts import DEVICE, Work, autocast, binary_entropy, compiled, decode, update
 
 SEEDS, START, BATCH, BUDGET, EPOCHS = 5, 50, 10, 500, 10
 
@@ -34,21 +34,21 @@ def read(path: str) -> Digits:
   with np.load(path) as file:
     pool, test = (decode(torch.from_numpy(file[f"{part}_images"])).flatten(1) for part in ("pool", "test"))
     target, truth = (torch.from_numpy(file[f"{part}_labels"]).float() for part in ("pool", "test"))
-  return Digits(pool, target, test, truth)
+  return Digits(*(part.to(DEVICE) for part in (pool, target, test, truth)))
 
 
 def start_set(target: Tensor) -> Tensor:
   """Random ids, as many of each class."""
   classes = [torch.where(target == c)[0] for c in (0, 1)]
-  return torch.cat([ids[torch.randperm(len(ids))[: START // 2]] for ids in classes])
+  return torch.cat([ids[torch.randperm(len(ids), device=DEVICE)[: START // 2]] for ids in classes])
 
 
 def train_one(data: Digits, labelled: Tensor) -> torch.nn.Linear:
   """A linear model, trained from scratch on the labelled samples."""
-  model = torch.nn.Linear(784, 1)
+  model = torch.nn.Linear(784, 1, device=DEVICE)
   adam = torch.optim.Adam(model.parameters(), 1e-3, fused=True)
   for _ in range(EPOCHS):
-    for rows in labelled[torch.randperm(len(labelled))].split(BATCH):
+    for rows in labelled[torch.randperm(len(labelled), device=DEVICE)].split(BATCH):
       with autocast():
         logits = model(data.pool[rows])[:, 0].float()
         loss = functional.binary_cross_entropy_with_logits(logits, data.target[rows])
@@ -75,24 +75,31 @@ def run_in_turn(data: Digits, budget: int = BUDGET) -> Tensor:
   return torch.stack([run_one(data, budget) for _ in range(SEEDS)], 1)
 
 
+def loss_at_once(bias: Tensor, weight: Tensor, images: Tensor, targets: Tensor) -> Tensor:
+  """Mean loss of each seed's linear model on its images f32[s b 784], summed over the seeds."""
+  logits = torch.baddbmm(bias, images, weight)[..., 0].float()
+  losses = functional.binary_cross_entropy_with_logits(logits, targets, reduction="none")
+  return losses.mean(1).sum()
+
+
 def run_at_once(data: Digits, budget: int = BUDGET) -> Tensor:
   """Test accuracies [cycles, seeds] of the linear models of all seeds, trained in one batch."""
 
   def logits_of(images):
     return images @ weight[..., 0].T + bias[:, 0, 0]
 
+  loss_of = compiled(loss_at_once)
   labelled, accuracy = torch.stack([start_set(data.target) for _ in range(SEEDS)]), []
   while True:
-    weight = torch.empty(SEEDS, 784, 1).uniform_(-1 / 28, 1 / 28).requires_grad_()
-    bias = torch.empty(SEEDS, 1, 1).uniform_(-1 / 28, 1 / 28).requires_grad_()
+    weight = torch.empty(SEEDS, 784, 1, device=DEVICE).uniform_(-1 / 28, 1 / 28).requires_grad_()
+    bias = torch.empty(SEEDS, 1, 1, device=DEVICE).uniform_(-1 / 28, 1 / 28).requires_grad_()
     adam = torch.optim.Adam([weight, bias], 1e-3, fused=True)
     for _ in range(EPOCHS):
-      order = labelled.gather(1, torch.rand(labelled.shape).argsort(1))
+      order = labelled.gather(1, torch.rand(labelled.shape, device=DEVICE).argsort(1))
       for rows in order.split(BATCH, 1):
         with autocast():
-          logits = torch.baddbmm(bias, data.pool[rows], weight)[..., 0].float()
-          losses = functional.binary_cross_entropy_with_logits(logits, data.target[rows], reduction="none")
-        update(adam, losses.mean(1).sum())
+          loss = loss_of(bias, weight, data.pool[rows], data.target[rows])
+        update(adam, loss)
     with torch.inference_mode(), autocast():
       accuracy.append(((logits_of(data.test) > 0) == (data.truth > 0.5)[:, None]).float().mean(0))
       if labelled.shape[1] >= budget:

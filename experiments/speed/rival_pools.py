@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from experiments.speed import pools
-from experiments.speed.rival_classifiers import BLOCK, entropies, make_lenet
-from experiments.speed.rival_parts import Work, autocast, channels_last, decode
+from experiments.speed.rival_classifiers import BLOCK, make_entropies, make_lenet
+from experiments.speed.rival_parts import DEVICE, Work, autocast, channels_last, decode
 
 BATCH = 10
 READ = 8_192
@@ -48,11 +48,13 @@ def scikit_activeml(strategy: str, n: int = 60_000) -> Work:
 
     @torch.inference_mode()
     def predict_proba(self, x, hidden=False):
-      images = torch.from_numpy(x).view(-1, 1, 28, 28).contiguous(memory_format=torch.channels_last)
+      images = (
+        torch.from_numpy(x).to(DEVICE).view(-1, 1, 28, 28).contiguous(memory_format=torch.channels_last)
+      )
       with autocast():
         last = torch.cat([body(decode(part)) for part in images.split(BLOCK)])
-        p = head(last).float().softmax(1).numpy()
-      return (p, last.float().numpy()) if hidden else p
+        p = head(last).float().softmax(1).cpu().numpy()
+      return (p, last.float().cpu().numpy()) if hidden else p
 
   net = lenet()
   body, head = net[:-1], net[-1]
@@ -89,12 +91,12 @@ def score_streamed_lenet(n: int = 200_000) -> Work:
   """The 10 highest entropies of a mapped file's images."""
   with tempfile.TemporaryDirectory() as folder:  # What is mapped outlives its name.
     images = pools.on_disk(n, pathlib.Path(folder) / "images.npy")
-  net = lenet()
+  entropies = make_entropies(lenet())
 
   @torch.inference_mode()
   def work():
     with autocast():
-      scores = torch.cat([entropies(net, part) for part in read_ahead(images)])
+      scores = torch.cat([entropies(part.to(DEVICE)) for part in read_ahead(images)])
     scores[pools.labelled(100, n)] = -torch.inf
     scores.topk(BATCH)
 

@@ -1,5 +1,6 @@
 """What the benchmark has timed, as Markdown and figure: a table a machine and precision, the newest of each row."""
 
+import pathlib
 from collections.abc import Iterator
 
 from experiments.speed.figures import draw_ratios
@@ -9,9 +10,9 @@ from experiments.speed.rows import PRECISIONS, ROWS
 RESULTS = FOLDER / "results.jsonl"
 
 
-def newest() -> list[dict]:
+def newest(path: pathlib.Path | None = None) -> list[dict]:
   """The newest result of every row, precision and machine; the oldest lines are of float32 and do not say so."""
-  found = [{"precision": PRECISIONS[0], "machine": machine(r["device"])} | r for r in lines(RESULTS)]
+  found = [{"precision": PRECISIONS[0], "machine": machine(r["device"])} | r for r in lines(path or RESULTS)]
   return last([r for r in found if r["row"] in ROWS], "row", "precision", "machine")
 
 
@@ -19,10 +20,22 @@ def quantity(seconds: float) -> str:
   return f"{1e3 * seconds:.3g} ms" if seconds < 1 else f"{seconds:.3g} s"
 
 
+def rival(r: dict) -> str:
+  """The rival's time and how it ran."""
+  if "rival_seconds" not in r:
+    return "-"
+  return f"{quantity(r['rival_seconds'])} ({r.get('rival_form', r.get('rival_threads', '?'))})"
+
+
+def ratio(r: dict) -> str:
+  return f"{r['ratio']:.2f} ({r['ratio_low']:.2f} to {r['ratio_high']:.2f})" if "ratio" in r else "-"
+
+
 def table(results: list[dict]) -> str:
   """The rows as Markdown."""
+  how = "form" if any("rival_form" in r for r in results) else "threads"
   rows = [
-    "| what | ours | rival (threads) | ratio (spread) | aim | compile s |",
+    f"| what | ours | rival ({how}) | ratio (spread) | aim | compile s |",
     "| --- | ---: | ---: | ---: | ---: | ---: |",
   ]
   for r in results:
@@ -30,8 +43,8 @@ def table(results: list[dict]) -> str:
     cells = [
       ROWS[r["row"]].what,
       quantity(r["ours_seconds"]),
-      f"{quantity(r['rival_seconds'])} ({r.get('rival_threads', '?')})",
-      f"{r['ratio']:.2f} ({r['ratio_low']:.2f} to {r['ratio_high']:.2f})",
+      rival(r),
+      ratio(r),
       "-" if aim is None else str(aim),
       "included" if r["compile_seconds"] is None else f"{r['compile_seconds']:.1f}",
     ]
@@ -65,5 +78,5 @@ def about(device: dict) -> str:
 def show() -> None:
   """The tables and the figure of the newest result of every row, precision and machine."""
   results = newest()
-  draw_ratios(results, FOLDER / "ratios.png")
+  draw_ratios([r for r in results if "ratio" in r], FOLDER / "ratios.png")
   print("\n".join(tables(results)))
