@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 MUTED, PALE, GRID = "#666666", "#D2D2D2", "#EAEAEA"
 FEW = 4  # Classes whose pool fractions are told apart as lines; more are ticks.
-SHADED = 6  # Curves of one panel whose intervals can be told apart.
+SHADED = 6  # Curves of one panel whose intervals can be told apart,
+READABLE = 0.35  # and the share of the panel's height that one may take.
 
 # Okabe and Ito's colours (2008), distinct under the common colour blindnesses; random grey, the ceiling black.
 COLOURS = {
@@ -83,20 +84,37 @@ def curve(axes: "Axes", strategy: str, drawn: summary.Curve, width: float, shade
 
 
 def curves(
-  axes: "Axes", drawn: Mapping[str, summary.Curve], faint: Iterable[str] = (), width: float = 1.5
-) -> None:
-  """Strategies in one panel, `supervised` as a line across; intervals where there are at most SHADED of them.
+  axes: "Axes", drawn: Mapping[str, summary.Curve], limits: tuple[float, float], faint: Iterable[str] = (),
+  width: float = 1.5,
+) -> None:  # fmt: skip
+  """Strategies in one panel whose y-limits are `limits`, `supervised` as a line across.
 
-  Those in `faint` are references: thinner, without interval.
+  Intervals are shaded where they can be told apart: at most SHADED of them, none with a median width above READABLE of
+  the panel's height; else the last one of each is a bar beyond the curve's end. Those in `faint` are references:
+  thinner, without interval.
   """
-  faint = {*faint}
-  shaded = len({*drawn} - faint - {summary.CEILING}) <= SHADED
+  own = [name for name in drawn if name not in {*faint, summary.CEILING}]
+  widths = [np.median(one.high - one.low) for one in map(drawn.get, own) if one and one.high is not None]
+  shaded = len(own) <= SHADED and max(widths, default=0.0) <= READABLE * (limits[1] - limits[0])
+  axes.set_ylim(*limits)
   for strategy, one in drawn.items():
     if strategy == summary.CEILING:
       axes.axhline(float(one.mean[-1]), label=strategy, linewidth=1.2, **style(strategy))
+    elif strategy in own:
+      curve(axes, strategy, one, width, shaded)
     else:
-      thin = strategy in faint
-      curve(axes, strategy, one, 0.7 * width if thin else width, shaded and not thin)
+      curve(axes, strategy, one, 0.7 * width, shaded=False)
+  if not shaded:
+    _end_bars(axes, {name: drawn[name] for name in own})
+
+
+def _end_bars(axes: "Axes", drawn: Mapping[str, summary.Curve]) -> None:
+  """The interval at the last cycle of each curve, side by side beyond its end."""
+  for i, (strategy, one) in enumerate(drawn.items()):
+    if one.low is not None and one.high is not None and len(one.labels) > 1:
+      place = one.labels[-1] + 0.022 * (i + 1) * (one.labels[-1] - one.labels[0])
+      axes.vlines(place, one.low[-1], one.high[-1], color=style(strategy)["color"], linewidth=1.8)
+      axes.plot([place], one.mean[-1:], "o", color=style(strategy)["color"], markersize=3)
 
 
 def fractions(axes: "Axes", drawn: summary.Curve) -> list[Any]:
@@ -164,10 +182,14 @@ def fraction_range(drawn: Iterable[summary.Curve], pool: np.ndarray) -> tuple[fl
   return max(0.0, low - margin) if low else 0.0, highest + margin
 
 
-def seeds(drawn: Iterable[summary.Curve], shaded: bool = True) -> str:
-  """What the curves are means of."""
+EITHER = "shaded, or bar at the end"
+"""How `curves` shows an interval."""
+
+
+def seeds(drawn: Iterable[summary.Curve], interval: str = "shaded") -> str:
+  """What the curves are means of, and how their intervals are shown, '' where they are not."""
   counts = sorted({one.seeds for one in drawn})
   if counts == [1]:
     return "1 seed"
   text = f"mean of {counts[0]} seeds" if len(counts) == 1 else f"mean of {counts[0]} to {counts[-1]} seeds"
-  return text + ", shaded: 95 % interval" * shaded
+  return text + f", {interval}: 95 % interval" * bool(interval)

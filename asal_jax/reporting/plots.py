@@ -31,7 +31,7 @@ FACETS = {
 
 
 def accuracy(records: Iterable[summary.Record], path: Path, title: str) -> None:
-  """Mean test accuracy over seeds against labelled samples, 95 % Student-t intervals shaded where they can be read.
+  """Mean test accuracy over seeds against labelled samples, 95 % Student-t intervals as of `panels.curves`.
 
   `supervised` is a dashed line across with its value. More than SHADED curves are drawn in facets on common axes, each
   with REFERENCES. Where the first cycles lie far below the rest the axis is cut, and the line above it says so.
@@ -44,7 +44,7 @@ def accuracy(records: Iterable[summary.Record], path: Path, title: str) -> None:
   for axes, (name, members) in zip(grid, groups.items(), strict=True):
     panels.frame(axes)
     faint = [member for member in members if member in REFERENCES and len(groups) > 1]
-    panels.curves(axes, {member: curves[member] for member in members}, faint)
+    panels.curves(axes, {member: curves[member] for member in members}, (low, high), faint)
     if summary.CEILING in curves:
       ceiling = float(curves[summary.CEILING].mean[-1])
       place = {"xycoords": axes.get_yaxis_transform(), "textcoords": "offset points", "xytext": (4, 3)}
@@ -52,12 +52,11 @@ def accuracy(records: Iterable[summary.Record], path: Path, title: str) -> None:
     axes.tick_params(labelbottom=True)
     if len(groups) > 1:
       axes.set_title(name, loc="left", fontsize=9.5, color=TEXT)
-  grid[0].set_ylim(low, high)
   lowest = min(float(curve.mean.min()) for curve in curves.values())
   cut = f"; axis cut at {low:.3f}, curves start from {lowest:.3f}" if lowest < low else ""
   _legend(figure, grid, list(curves), spare)
   thin = "; thin: references" if len(groups) > 1 else ""
-  across = f"labelled samples ({panels.seeds(curves.values())}{thin}{cut})"
+  across = f"labelled samples ({panels.seeds(curves.values(), panels.EITHER)}{thin}{cut})"
   _finish(figure, path, title, across, "test accuracy")
 
 
@@ -121,8 +120,8 @@ def labels(
   grid[0].set_ylim(*panels.fraction_range(curves.values(), pool))
   look = {"fontsize": 8.5, "title_fontsize": 8.5, "frameon": False, "alignment": "left"}
   figure.legend(drawn[0], list(class_names), title=f"{marks[0]}: pool", loc="outside right center", **look)
-  across = f"labelled samples ({panels.seeds(curves.values(), shaded=False)})"
-  _finish(figure, path, title, across, "fraction of the training set")
+  told = panels.seeds(curves.values(), interval="")
+  _finish(figure, path, title, f"labelled samples ({told})", "fraction of the training set")
 
 
 def agreement(found: Mapping[str, Mapping[str, Mapping[str, Any]]], path: Path, title: str) -> None:

@@ -54,10 +54,11 @@ def draw_curves(part: Part, path: pathlib.Path, title: str, root: pathlib.Path) 
   cells = [grid[r][c] for r, row in enumerate(part.rows) for c in range(len(row))]
   for spare in {*grid.ravel()} - {*cells}:
     spare.remove()
+  ends = limits(part, drawn)
   lettered = len(drawn) > 1 and not part.letter
   for k, (axes, (panel, result, curves)) in enumerate(zip(cells, drawn, strict=True)):
+    axes.set_ylim(*ends.get(panel.run.benchmark, (0, 1)))
     draw_panel(axes, part, panel, result, curves, f"({chr(97 + k)}) " if lettered else "")
-  limits(part, cells, drawn)
   legend(figure, part, cells, drawn)
   figure.suptitle(title, fontsize=11, color=TEXT, x=0.01, ha="left", parse_math=False)
   figure.supylabel(ALONG[part.kind], fontsize=9, color=TEXT)
@@ -97,33 +98,27 @@ def draw_panel(
     if pool is not None:
       panels.pool_marks(axes, pool)
   else:
-    panels.curves(axes, curves, width=1.3)
+    panels.curves(axes, curves, axes.get_ylim(), width=1.3)
   # Small print: what the run was, as its config is called.
   axes.text(0.99, 0.02, result.title, transform=axes.transAxes, ha="right", fontsize=6.5, color=MUTED)
 
 
-def limits(part: Part, grid: Sequence[Any], drawn: Drawn) -> None:
-  """Common y-limits of all panels of one benchmark."""
+def limits(part: Part, drawn: Drawn) -> dict[str, tuple[float, float]]:
+  """Common y-limits of all panels of a benchmark, by its name."""
+  found = {}
   for benchmark in {panel.run.benchmark for panel, _, _ in drawn}:
     same = [
-      (axes, one)
-      for axes, one in zip(grid, drawn, strict=True)
-      if one[0].run.benchmark == benchmark and one[2]
+      (result, curves) for panel, result, curves in drawn if panel.run.benchmark == benchmark and curves
     ]
-    curves = [curve for _, (_, _, found) in same for curve in found.values()]
-    if not curves:
-      continue
-    if part.kind == "accuracy":
-      ends = panels.accuracy_range([curve.mean for curve in curves])
-    elif part.kind == "entropy":
-      ends = panels.entropy_range(curves)
-    else:
-      pool = next(
-        (p for _, (_, r, _) in same if r and (p := r.pool_fractions()) is not None), curves[0].mean[0]
-      )
-      ends = panels.fraction_range(curves, pool)
-    for axes, _ in same:
-      axes.set_ylim(*ends)
+    curves = [curve for _, members in same for curve in members.values()]
+    if curves and part.kind == "accuracy":
+      found[benchmark] = panels.accuracy_range([curve.mean for curve in curves])
+    elif curves and part.kind == "entropy":
+      found[benchmark] = panels.entropy_range(curves)
+    elif curves:
+      pools = [pool for result, _ in same if result and (pool := result.pool_fractions()) is not None]
+      found[benchmark] = panels.fraction_range(curves, pools[0] if pools else curves[0].mean[0])
+  return found
 
 
 def legend(figure: Any, part: Part, grid: Sequence[Any], drawn: Drawn) -> None:
@@ -147,7 +142,7 @@ def legend(figure: Any, part: Part, grid: Sequence[Any], drawn: Drawn) -> None:
 def told(part: Part, drawn: Drawn) -> str:
   """Seeds, intervals and scale in words."""
   curves = [curve for _, _, found in drawn for curve in found.values()]
-  return panels.seeds(curves, shaded=part.kind != "labels")
+  return panels.seeds(curves, "" if part.kind == "labels" else panels.EITHER)
 
 
 def draw_pages(part: Part, path: pathlib.Path, title: str, root: pathlib.Path) -> bool:

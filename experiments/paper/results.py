@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from asal_jax.pools.attributes import class_names
 from asal_jax.reporting import summary
 from asal_jax.store.journal import read_lines
 from experiments.paper import runs
@@ -57,8 +58,9 @@ class Result(NamedTuple):
     """Of the classes in the order of their labels."""
     data, count = self.about["config"]["data"], len(self.records[0]["label_counts"])
     labels = data["classes"] or range(count)
-    names = CLASS_NAMES.get(data["name"])
-    return [names[k] if names else str(k) for k in labels]
+    if data["name"] == "celeb_a":
+      return list(class_names(data["attribute"]))
+    return [CIFAR[k] if data["name"] == "cifar10" else str(k) for k in labels]
 
   def pool_fractions(self) -> np.ndarray | None:
     """Shares of the classes in the pool, which `supervised` has whole."""
@@ -66,12 +68,7 @@ class Result(NamedTuple):
     return np.array(whole[0]) / sum(whole[0]) if whole else None
 
 
-CLASS_NAMES = {
-  "cifar10": (
-    "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
-  ),
-  "celeb_a": ("without", "with"),
-}  # fmt: skip
+CIFAR = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
 
 def aubc(course: list[dict]) -> float:
