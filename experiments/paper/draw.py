@@ -83,7 +83,9 @@ def draw_panel(
   """One panel into its axes."""
   panels.frame(axes)
   name = f", {panel.strategies[0]}" if part.kind == "labels" else ""
-  axes.set_title(f"{letter}{panel.caption}{name}", loc="left", fontsize=8, color=TEXT)
+  # What the run was, as its config is called.
+  made_by = f"\n{result.title}" if result is not None else ""
+  axes.set_title(f"{letter}{panel.caption}{name}{made_by}", loc="left", fontsize=8, color=TEXT)
   if result is None or not curves:
     axes.text(
       0.5, 0.5, "not run", transform=axes.transAxes, ha="center", va="center", fontsize=9, color=MUTED
@@ -99,8 +101,6 @@ def draw_panel(
       panels.pool_marks(axes, pool)
   else:
     panels.curves(axes, curves, axes.get_ylim(), width=1.3)
-  # Small print: what the run was, as its config is called.
-  axes.text(0.99, 0.02, result.title, transform=axes.transAxes, ha="right", fontsize=6.5, color=MUTED)
 
 
 def limits(part: Part, drawn: Drawn) -> dict[str, tuple[float, float]]:
@@ -140,8 +140,15 @@ def legend(figure: Any, part: Part, grid: Sequence[Any], drawn: Drawn) -> None:
 
 
 def told(part: Part, drawn: Drawn) -> str:
-  """Seeds, intervals and scale in words."""
+  """Seeds and intervals in words, and that axes are cut where they are."""
   curves = [curve for _, _, found in drawn for curve in found.values()]
+  if part.kind == "accuracy":
+    ends = limits(part, drawn)
+    lowest = [
+      (min(c.mean.min() for c in found.values()), ends[p.run.benchmark][0]) for p, _, found in drawn if found
+    ]
+    cut = "; axis cut" if any(least < low for least, low in lowest) else ""
+    return panels.seeds(curves, panels.EITHER) + cut
   return panels.seeds(curves, "" if part.kind == "labels" else panels.EITHER)
 
 
