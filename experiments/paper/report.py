@@ -115,9 +115,9 @@ def runs_table(found: Sequence[Result], root: pathlib.Path) -> str:
 
 
 def penalty_table(found: Sequence[Result]) -> str:
-  """Who beats whom in AUBC, over the results by entropy that have all of the paper's strategies."""
+  """Who beats whom in AUBC, over the results by entropy that have all of the paper's strategies; a run counts once."""
   cells = []
-  for result in found:
+  for result in {result.run: result for result in reversed(found)}.values():
     values = {n: result.per_seed(n, results.aubc) for n in table.compared(result.run) if n != "supervised"}
     if result.run.score == "entropy" and not result.stand_in and all(len(v) > 1 for v in values.values()):
       seeds = set.intersection(*(set(v) for v in values.values()))
@@ -127,7 +127,7 @@ def penalty_table(found: Sequence[Result]) -> str:
 
 def page(root: pathlib.Path = runs.ROOT) -> str:
   """RESULTS.md."""
-  found = [result for run in table.runs() if (result := results.find(run, root=root))]
+  found = [r for run in table.runs() for scale in runs.SCALES if (r := results.find(run, (scale,), root))]
   counts = dict.fromkeys((REPRODUCED, NOT_REPRODUCED, NOT_RUN), 0)
   for claim in CLAIMS:
     counts[verdict(judged(claim, root)[1])] += 1
