@@ -125,9 +125,11 @@ def test_names_choose_figures_and_runs():
 
 
 @pytest.mark.parametrize("scale", runs.SCALES)
+# ml_collections loads a config by what Python is about to drop.
+@pytest.mark.filterwarnings("ignore:the load_module:DeprecationWarning")
 def test_each_run_is_one_command_that_its_config_accepts(scale, monkeypatch):
   monkeypatch.delenv("USPS_FILE", raising=False)
-  lines = command.commands(table.runs(), scale, "all")
+  lines = command.commands(table.runs(), scale)
   assert len(lines) == len(set(lines)) == len(table.runs())
   folders = set()
   for line, run in zip(lines, table.runs(), strict=True):
@@ -135,7 +137,9 @@ def test_each_run_is_one_command_that_its_config_accepts(scale, monkeypatch):
     assert [python, *module] == ["python", "-m", "asal_jax.main"]
     assert cache == "--cache=runs/paper/cache"
     folders.add(workdir)
-    parsed = parse(config, shlex.split(line)[6:])
+    # ml_collections finds the overrides there.
+    monkeypatch.setattr(sys, "argv", ["main", config, *shlex.split(line)[6:]])
+    parsed = parse()
     assert parsed == runs.settings(run, scale, table.strategies(run))
     checks.validate(parsed)
     data = DATA_SETS[parsed.data.name]
@@ -145,23 +149,23 @@ def test_each_run_is_one_command_that_its_config_accepts(scale, monkeypatch):
   assert len(folders) == len(lines)
 
 
-def parse(config, overrides):
+def parse():
   """The config as the command makes it, by absl and ml_collections."""
   from absl import flags
 
   values = flags.FlagValues()
   flag = config_flags.DEFINE_config_file("config", flag_values=values)
-  values(["main", config, *overrides])
+  values(sys.argv)
   assert isinstance(flag.value, ConfigDict)
   return flag.value
 
 
 def test_what_runs_share_is_made_by_one_line_a_pool():
-  lines = command.commands(table.runs(), "paper", "features")
+  lines = command.commands(table.runs(), "paper", shared=True)
   parts = [part for line in lines for part in line.split(" && ")]
-  assert all(part.endswith("--stage=features") for part in parts)
+  assert [part.rpartition("=")[2] for part in parts] == ["gan", "features"] * (len(parts) // 2)
   # MNIST two and ten, CIFAR two and ten, CelebA; the paper's GANs of each.
-  assert [line.count(" && ") + 1 for line in lines] == [2, 2, 4, 1, 4]
+  assert [line.count("--stage=gan") for line in lines] == [2, 2, 4, 1, 4]
   # USPS is tested on a GAN of MNIST.
   assert not any("usps" in line for line in lines)
 
@@ -283,7 +287,7 @@ def test_the_report_has_every_figure_and_its_verdicts(tmp_path):
   text = report.page(tmp_path)
   lines = [line for line in text.splitlines() if line.startswith("| (a) all versions of ASAL beat random")]
   assert len(lines) == 1
-  assert "asal_critic -5." in lines[0]
+  assert "asal_critic -4.99 ±" in lines[0]
   assert "| small | 4 |" in lines[0]
   assert lines[0].endswith("**not reproduced** |")
   assert "| mnist_two, small | MNIST two, small | 4 | 50 to 80 |" in text
@@ -434,12 +438,12 @@ def test_a_run_that_fails_does_not_stop_the_others(tmp_path, monkeypatch):
 def test_of_a_kept_run_without_agreement_only_that_is_made(tmp_path):
   full = {**ABOUT, "config": {**ABOUT["config"], "loop": {"start": 50, "budget": 80}}}
   keep(tmp_path, about=full)
-  first, second = perform.commands(MNIST_TWO, "small", tmp_path)
-  assert first[-1] == "--stage=features"
-  assert second == ["-m", "experiments.paper", "agreement", "--scale=small", "mnist_two"]
+  *made, last = perform.commands(MNIST_TWO, "small", tmp_path)
+  assert [arguments[-1] for arguments in made] == ["--stage=gan", "--stage=features"]
+  assert last == ["-m", "experiments.paper", "agreement", "--scale=small", "mnist_two"]
 
 
-def test_figure_13_measures_the_agreement_of_a_cached_gan(tmp_path):
+def test_figure_13_measures_the_agreement_of_a_cached_gan(tmp_path, native_convolutions):
   agreements = importlib.import_module("experiments.paper.agreement")
   import asal_jax
   from asal_jax.errors import InputError
@@ -447,7 +451,8 @@ def test_figure_13_measures_the_agreement_of_a_cached_gan(tmp_path):
   config = tiny.config(**tiny.QUICK_GAN, **{"gan.looks": 0})
   with pytest.raises(InputError, match="run --stage=gan first"):
     agreements.measure(config, tmp_path / "run", tmp_path / "cache", 60)
-  asal_jax.run(config, workdir=tmp_path / "run", cache=tmp_path / "cache", stage="features")
+  for stage in runs.STAGES:
+    asal_jax.run(config, workdir=tmp_path / "run", cache=tmp_path / "cache", stage=stage)
   found = agreements.measure(config, tmp_path / "run", tmp_path / "cache", 60)
   assert "stand-in" in found["annotated_by"]
   assert found["classes"] == ["3", "8"]
@@ -456,6 +461,4 @@ def test_figure_13_measures_the_agreement_of_a_cached_gan(tmp_path):
     assert sum(one["counts"]) + one["rejected"] == 60
     assert one["low"] <= one["agreement"] <= one["high"]
   assert found["pixels"]["counts"] == found["critic"]["counts"]
-  # The same samples again.
-  assert agreements.measure(config, tmp_path / "run", tmp_path / "cache", 60)["pixels"] == found["pixels"]
   json.dumps(found)

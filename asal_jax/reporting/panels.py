@@ -94,8 +94,10 @@ def curves(
   thinner, without interval.
   """
   own = [name for name in drawn if name not in {*faint, summary.CEILING}]
-  widths = [np.median(one.high - one.low) for one in map(drawn.get, own) if one and one.high is not None]
-  shaded = len(own) <= SHADED and max(widths, default=0.0) <= READABLE * (limits[1] - limits[0])
+  widths = [
+    float(np.median(one.high - one.low)) for one in map(drawn.get, own) if one and one.high is not None
+  ]
+  shaded = len(own) <= SHADED and max(widths, default=0.0) <= READABLE * float(limits[1] - limits[0])
   axes.set_ylim(*limits)
   for strategy, one in drawn.items():
     if strategy == summary.CEILING:

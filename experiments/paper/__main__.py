@@ -1,7 +1,7 @@
 """The paper's figures and tables: what they need, their runs, their drawings, and how ours compare.
 
 python -m experiments.paper list                                   the table
-python -m experiments.paper print [--scale=small] [--stage=features] [NAME ...]    a command line a run
+python -m experiments.paper print [--scale=small] [--shared] [NAME ...]            a command line a run
 python -m experiments.paper run --scale=small [--hours=3] [NAME ...]               runs here what is not finished
 python -m experiments.paper agreement --scale=small [NAME ...]     figure 13, of GANs in the cache
 python -m experiments.paper plot [NAME ...]                        every figure that has a result
@@ -36,9 +36,9 @@ def rows() -> list[str]:
   return lines
 
 
-def commands(chosen: list[Run], scale: str, stage: str) -> list[str]:
-  """A line a run; of the stage `features` a line a pool, which makes what its runs share and must be done first."""
-  if stage == "all":
+def commands(chosen: list[Run], scale: str, shared: bool = False) -> list[str]:
+  """A line a run; or a line a pool (`shared`), which makes what its runs share and must be done first."""
+  if not shared:
     return [runs.command(run, scale, table.strategies(run)) for run in chosen]
   pools: dict[tuple, dict[str, Run]] = {}
   for run in chosen:
@@ -46,7 +46,9 @@ def commands(chosen: list[Run], scale: str, stage: str) -> list[str]:
     first = pools.setdefault(runs.pool_of(run, scale), {})
     first[run.gan] = max((first.get(run.gan, run), run), key=lambda run: len(table.strategies(run)))
   return [
-    " && ".join(runs.command(run, scale, table.strategies(run), stage) for run in gans.values())
+    " && ".join(
+      runs.command(run, scale, table.strategies(run), stage) for run in gans.values() for stage in runs.STAGES
+    )
     for gans in pools.values()
   ]
 
@@ -61,7 +63,9 @@ def parser() -> argparse.ArgumentParser:
     if action in ("print", "run", "agreement"):
       command.add_argument("--scale", choices=runs.SCALES, default="small" if action != "print" else "paper")
     if action == "print":
-      command.add_argument("--stage", choices=("all", "features"), default="all")
+      command.add_argument(
+        "--shared", action="store_true", help="what runs share, a line a pool: before all else"
+      )
     if action == "run":
       command.add_argument("--hours", type=float, help="stop then; the same command goes on")
       command.add_argument("--again", action="store_true", help="also what the repository keeps a result of")
@@ -88,7 +92,7 @@ def main(arguments: list[str]) -> int:
   if asked.action == "list":
     print("\n".join(rows()))
   elif asked.action == "print":
-    print("\n".join(commands(chosen, asked.scale, asked.stage)))
+    print("\n".join(commands(chosen, asked.scale, asked.shared)))
   elif asked.action == "run":
     from experiments.paper.perform import perform
 

@@ -23,7 +23,7 @@ def commands(run: Run, scale: str, root: pathlib.Path, again: bool = False) -> l
     todo.append(["-m", "asal_jax.main", *runs.flags(run, scale, wanted)])
   if table.annotated(run) and (found is None or found.agreement() is None):
     if not todo:  # Of what is kept the GAN may be made again.
-      todo.append(["-m", "asal_jax.main", *runs.flags(run, scale, wanted, "features")])
+      todo += [["-m", "asal_jax.main", *runs.flags(run, scale, wanted, stage)] for stage in runs.STAGES]
     todo.append(["-m", "experiments.paper", "agreement", f"--scale={scale}", run.name])
   return todo
 

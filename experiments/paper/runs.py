@@ -14,6 +14,8 @@ ROOT = pathlib.Path(__file__).parent.parent.parent
 SCALES = ("paper", "small")
 RUNS = pathlib.Path("runs/paper")
 CACHE = RUNS / "cache"
+STAGES = ("gan", "features")
+"""Stages that make what runs share."""
 
 GANS = ("dcgan", "wgan_gp", "residual_gp", "residual_ct")
 """In the paper's order."""
