@@ -24,8 +24,8 @@ def test_seeds_that_all_differ_by_one_amount_leave_no_doubt():
 
 def test_penalties_are_shares_of_the_cells_that_are_won():
   noise = 0.001 * np.random.default_rng(1).random((3, 6))
-  even = {"a": noise[0] + 0.5, "b": noise[1] + 0.5, "only here": noise[2]}
-  apart = {"a": noise[0] + 0.7, "b": noise[1] + 0.5}
+  even = {"a": (noise[0] + 0.5).tolist(), "b": (noise[1] + 0.5).tolist(), "only here": noise[2].tolist()}
+  apart = {"a": (noise[0] + 0.7).tolist(), "b": (noise[1] + 0.5).tolist()}
   names, wins = pairs.penalties([even, apart])
   assert names == ["a", "b"]
   np.testing.assert_array_equal(wins, [[0, 0.5], [0, 0]])

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from pages import load
+from PIL import Image
 
 from asal_jax.errors import InputError
 from asal_jax.reporting import pictures
