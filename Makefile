@@ -2,12 +2,14 @@
 # make bench: our speed against PyTorch's and faiss', and how it grows; MNIST rows need TFDS_DATA_DIR.
 # make scale: search and selection on pools of up to a million images, some 15 minutes; make scale-16m: up to sixteen
 # million, under 3 hours, 32 GB of disk, 10 GB of memory. Both need MNIST in TFDS_DATA_DIR and go on where they stopped.
+# make results: the paper's figures at small scale, as many of their runs as fit 2 cores in 3 hours (the next call goes
+# on), then their drawings and experiments/RESULTS.md; data as README says.
 # make map-small: a telling tenth of experiments/where_it_wins, under 10 minutes; make map: all of it, hours.
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: digits test lint types bench scale scale-16m map map-small clean
+.PHONY: digits test lint types bench results scale scale-16m map map-small clean
 
 $(BIN)/installed: requirements.txt
 	$(PYTHON) -m venv $(VENV)
@@ -36,6 +38,11 @@ bench: $(BIN)/installed
 	$(BIN)/python -m experiments.speed.bench
 	$(BIN)/python -m experiments.speed.bench --precision=bfloat16
 	$(BIN)/python -m experiments.speed.growth
+
+results: $(BIN)/installed
+	-$(BIN)/python -m experiments.paper run --scale=small --again --hours=3
+	$(BIN)/python -m experiments.paper plot
+	$(BIN)/python -m experiments.paper results
 
 scale: MOST = 1000000
 scale-16m: MOST = 16000000

@@ -24,6 +24,10 @@ def test_by_hand():
   annotations = ints(0, 0, 0, 0, 2, 2, 3, -1, -1)
   found = balanced_agreement(annotations, ints(0, 0, 0, 1, 2, 1, 3, 0, 1), 4)
   assert found.agreement == pytest.approx((3 / 4 + 1 / 2 + 1) / 3)
+  # Agresti and Coull: 5 of 8, 3 of 6, 3 of 5.
+  mean = (5 / 8 + 3 / 6 + 3 / 5) / 3
+  half = 1.96 * (5 / 8 * 3 / 8 / 8 + 1 / 4 / 6 + 3 / 5 * 2 / 5 / 5) ** 0.5 / 3
+  assert (found.low, found.high) == pytest.approx((mean - half, mean + half))
   assert found.per_class == (3 / 4, None, 1 / 2, 1.0)
   assert found.counts == (4, 0, 2, 1)
   assert found.rejected == 2
@@ -31,7 +35,13 @@ def test_by_hand():
 
 
 def test_all_rejected_agree_on_nothing():
-  assert balanced_agreement(ints(-1, -1), ints(0, 1), 2) == (None, (None, None), (0, 0), 2)
+  assert balanced_agreement(ints(-1, -1), ints(0, 1), 2) == (None, None, None, (None, None), (0, 0), 2)
+
+
+def test_where_all_agree_the_interval_has_a_width():
+  found = balanced_agreement(ints(*[0] * 50), ints(*[0] * 50), 2)
+  assert found.agreement == 1
+  assert 0.85 < found.low < found.high <= 1
 
 
 def test_equals_balanced_accuracy():

@@ -11,7 +11,6 @@ import tiny
 
 import asal_jax
 from asal_jax import job
-from asal_jax.labelling.labellers import SHOWN_AS
 from asal_jax.models.classifier import make_accuracy, make_classifier, make_fit
 from asal_jax.rng import seed_keys
 from asal_jax.running.comparison import Comparison, make_world
@@ -149,23 +148,3 @@ def test_a_finished_job_is_read_again(result, tmp_path):
   shutil.copytree(result.workdir, tmp_path / "run")
   again = asal_jax.run(CONFIG, workdir=tmp_path / "run")
   assert again.records == result.records
-  name = f"agreement_{GAAL}.json"
-  assert (tmp_path / "run" / name).read_text() == (result.workdir / name).read_text()
-
-
-def test_agreement_of_the_annotations_with_their_matches_in_pixels(result, splits):
-  found = json.loads((result.workdir / f"agreement_{GAAL}.json").read_text())
-  assert found["annotated_by"] == SHOWN_AS["classifier"]
-  assert "stand-in" in found["annotated_by"]
-  assert set(found) == {"annotated_by", "classes", "pixels"}
-  assert (result.workdir / "figures" / f"agreement_{GAAL}.png").exists()
-  labels = np.concatenate([np.ravel(line["labels"]) for line in selections(result)[1:]])
-  images = np.concatenate([np.concatenate(kept(result, cycle)) for cycle in (1, 2, 3)])
-  pool = np.asarray(splits.pool.images.resident).reshape(len(splits.pool.images), -1) / 255
-  axes = np.linalg.svd(pool - pool.mean(axis=0), full_matrices=False)[2][:10].T
-  differences = (images.reshape(30, 1, -1) / 255 - pool[None]) @ axes
-  matches = splits.pool.labels[np.linalg.norm(differences, axis=2).argmin(axis=1)]
-  shares = [float(np.mean(matches[labels == k] == k)) if k in labels else None for k in (0, 1)]
-  assert found["pixels"]["per_class"] == shares
-  assert found["pixels"]["counts"] == [int(np.sum(labels == k)) for k in (0, 1)]
-  assert found["pixels"]["rejected"] == 0

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from pages import load
+from PIL import Image
 
 from asal_jax.errors import InputError
 from asal_jax.reporting import pictures
@@ -127,3 +128,18 @@ def test_noise_that_does_not_compress_stays_below_the_limit(tmp_path):
 def test_shapes_that_are_no_images_are_told(tmp_path, images):
   with pytest.raises(InputError, match="c of 1 or 3"):
     pictures.grids({"a": images, "b": images}, tmp_path / "s.png", "t")
+
+
+def test_pages_are_stacked_pixel_by_pixel(tmp_path):
+  rng = np.random.default_rng(0)
+  pages = {}
+  for name, (height, width) in {"a": (200, 300), "b": (160, 420)}.items():
+    pages[name] = np.full((height, width, 3), 255, np.uint8)
+    pages[name][20:-20, 20:-20] = rng.integers(0, 255, (height - 40, width - 40, 3))
+    Image.fromarray(pages[name]).save(tmp_path / f"{name}.png")
+  pictures.stack([tmp_path / "a.png", tmp_path / "b.png"], tmp_path / "both.png", "t")
+  found = load(tmp_path / "both.png")
+  assert found.shape == (40 + 200 + 160, 420, 3)
+  # As exact as 256 colours are, where there are more.
+  np.testing.assert_array_equal(found[40:60, :300], pages["a"][:20])
+  assert np.abs(found[40:240, :300].astype(int) - pages["a"]).mean() < 20

@@ -3,7 +3,7 @@ import pytest
 from pages import load
 
 from asal_jax.errors import InputError
-from asal_jax.reporting import plots
+from asal_jax.reporting import panels, plots
 
 BASES = ["random", "entropy", "min_distance", "subpool", "asal_pixels", "asal_autoencoder", "asal_critic"]
 TWELVE = [*BASES, *(f"{name}_rescore20" for name in BASES[4:]), "asal_critic_random_latents", "supervised"]
@@ -41,11 +41,50 @@ def test_accuracy_draws_each_strategy_in_its_colour(tmp_path, figures, strategie
   plots.accuracy(records(strategies, seeds), tmp_path / "a.png", "MNIST two")
   pixels = load(tmp_path / "a.png")
   for strategy in strategies:
-    assert shows(pixels, plots.style(strategy)["color"]) > 20
+    assert shows(pixels, panels.style(strategy)["color"]) > 20
   assert not shows(pixels, "#882255")
-  legend = figures[0].legends[0]
+  first, *_, last = *figures[0].axes, figures[0].axes[-1]
+  legend = figures[0].legends[0] if figures[0].legends else last.get_legend()
   assert [text.get_text() for text in legend.get_texts()] == strategies
-  assert legend.get_window_extent().x0 > figures[0].axes[0].get_window_extent().x1
+  assert legend.get_window_extent().x0 > first.get_window_extent().x1
+
+
+def test_many_strategies_are_drawn_in_facets_with_references_and_readable_intervals(tmp_path, figures):
+  many = [*TWELVE, "gaal_stand_in", "badge", "coreset", "seals", "mixed_walk50", "balanced_walk50"]
+  groups = plots.facets(many)
+  assert list(groups) == ["ASAL", "ASAL, modified", "rivals", "rivals (2)"]
+  assert {name for group in groups.values() for name in group} == set(many)
+  assert groups["ASAL"] == ["random", "entropy", "supervised", *BASES[4:]]
+  plots.accuracy(records(many), tmp_path / "a.png", "MNIST two")
+  load(tmp_path / "a.png")
+  for axes, group in zip(figures[0].axes, groups.values(), strict=True):
+    own = set(group) - set(plots.REFERENCES)
+    assert {line.get_label() for line in axes.get_lines()} == set(group)
+    assert len(axes.collections) == len(own) <= panels.SHADED
+  assert len({axes.get_ylim() for axes in figures[0].axes}) == 1
+
+
+@pytest.mark.parametrize(("spread", "shaded"), [(0.002, True), (0.3, False)])
+def test_intervals_that_would_hide_the_panel_are_a_bar_at_the_end(tmp_path, figures, spread, shaded):
+  given = records(["random", "entropy"], 3)
+  for record in given:
+    record["test_accuracy"] = 0.6 + 0.02 * record["cycle"] + spread * (record["seed"] - 1) / 2
+  plots.accuracy(given, tmp_path / "a.png", "t")
+  load(tmp_path / "a.png")
+  axes = figures[0].axes[0]
+  assert len(axes.collections) == 2
+  ends = [bar.get_paths()[0].get_extents() for bar in axes.collections]
+  assert all((end.width > 0) == shaded for end in ends)
+  # 4.303: Student's t of 3 seeds. The last interval is about 0.82, half of it t sd / sqrt(3).
+  half = 4.303 * spread / 2 / 3**0.5
+  if not shaded:
+    assert [(end.y0, end.y1) for end in ends] == [pytest.approx((0.82 - half, 0.82 + half), abs=1e-3)] * 2
+    assert all(end.x0 > 160 for end in ends)
+
+
+@pytest.mark.parametrize("strategies", [BASES[:5], [*BASES[:6], "supervised"]])
+def test_few_strategies_share_a_panel(strategies):
+  assert plots.facets(strategies) == {"": strategies}
 
 
 def test_accuracy_draws_means_and_the_supervised_value(tmp_path, figures):
@@ -70,9 +109,9 @@ def test_accuracy_cuts_a_long_rise_and_says_so(tmp_path, figures):
   plots.accuracy(flat, tmp_path / "b.png", "t")
   rise, steady = (figure.axes[0] for figure in figures)
   assert rise.get_ylim()[0] > 0.9
-  assert "axis cut" in rise.get_title("left")
+  assert "axis cut" in figures[0].get_supxlabel()
   assert steady.get_ylim()[0] < 0.5
-  assert "cut" not in steady.get_title("left")
+  assert "cut" not in figures[1].get_supxlabel()
 
 
 def test_accuracy_never_cuts_off_the_end_of_a_curve_or_the_supervised_value(tmp_path, figures):
@@ -121,6 +160,16 @@ def test_labels_has_a_panel_a_strategy_and_the_pool_in_each(tmp_path, figures, s
   assert [text.get_text() for text in figures[0].legends[0].get_texts()] == names(k)
 
 
+@pytest.mark.parametrize(("shares", "low"), [((0.45, 0.55), 0.4), ((0.02, 0.98), 0)])
+def test_labels_leaves_out_what_is_empty_below_two_classes(tmp_path, figures, shares, low):
+  counts = [round(1_000 * share) for share in shares]
+  given = [{**record, "label_counts": counts} for record in records(["random"])]
+  plots.labels(given, shares, names(2), tmp_path / "l.png", "t")
+  bottom, top = figures[0].axes[0].get_ylim()
+  assert low <= bottom < shares[0]
+  assert shares[1] < top < shares[1] + 0.1
+
+
 def test_labels_of_a_balanced_pool_has_one_mark(tmp_path, figures):
   plots.labels(
     records(["random"], classes=10), np.full(10, 0.1, np.float32), names(10), tmp_path / "l.png", "t"
@@ -128,22 +177,31 @@ def test_labels_of_a_balanced_pool_has_one_mark(tmp_path, figures):
   assert len(figures[0].axes[0].get_lines()) == 11
 
 
+def share(value):
+  ends = {"low": None, "high": None} if value is None else {"low": value - 0.02, "high": value + 0.03}
+  return {"agreement": value, **ends}
+
+
 @pytest.mark.parametrize(
-  "shares", [{"pixels": 0.375, "autoencoder": None, "critic": 1.0}, {"critic": 0.0}, {"pixels": None}]
+  "shares", [{"pixels": 0.375, "autoencoder": None, "critic": 0.9}, {"critic": 0.1}, {"pixels": None}]
 )
-def test_agreement_draws_a_bar_of_each_share(tmp_path, figures, shares):
-  plots.agreement(shares, tmp_path / "a.png", "MNIST two")
+@pytest.mark.parametrize("gans", [("WGAN-GP",), ("DCGAN", "WGAN-GP")])
+def test_agreement_draws_a_bar_of_each_share(tmp_path, figures, shares, gans):
+  one = {name: share(value) for name, value in shares.items()}
+  plots.agreement(dict.fromkeys(gans, one), tmp_path / "a.png", "MNIST two")
   load(tmp_path / "a.png")
   axes = figures[0].axes[0]
-  given = [0.0 if share is None else share for share in shares.values()]
-  np.testing.assert_allclose([bar.get_width() for bar in axes.patches], np.multiply(100, given))
-  assert [label.get_text() for label in axes.get_yticklabels()] == list(shares)
-  names = [bar.get_y() + bar.get_height() / 2 for bar in axes.patches]
-  np.testing.assert_allclose(names, axes.get_yticks())
-  texts = ["none annotated" if share is None else f"{100 * share:.1f}" for share in shares.values()]
+  values = [*shares.values()] * len(gans)
+  np.testing.assert_allclose(
+    [bar.get_width() for bar in axes.patches], [100 * (value or 0) for value in values], atol=1e-9
+  )
+  assert [label.get_text() for label in axes.get_yticklabels()] == [f"{g}, {n}" for g in gans for n in shares]
+  places = [bar.get_y() + bar.get_height() / 2 for bar in axes.patches]
+  np.testing.assert_allclose(places, axes.get_yticks())
+  texts = ["none annotated" if value is None else f"{100 * value:.1f}" for value in values]
   assert [text.get_text() for text in axes.texts] == texts
   colours = [f"#{''.join(f'{round(255 * c):02X}' for c in bar.get_facecolor()[:3])}" for bar in axes.patches]
-  assert colours == [plots.style(f"asal_{name}")["color"] for name in shares]
+  assert colours == [panels.style(f"asal_{name}")["color"] for name in shares] * len(gans)
 
 
 def test_labels_tells_a_wrong_number_of_classes(tmp_path):
@@ -159,12 +217,12 @@ def test_nothing_to_draw_is_told(tmp_path):
 
 
 def test_styles_are_distinct_and_variants_keep_the_hue():
-  assert len({plots.style(name)["color"] for name in [*BASES, "supervised"]}) == 8
+  assert len({panels.style(name)["color"] for name in [*BASES, "supervised"]}) == 8
   looks = [
-    plots.style(f"asal_critic{end}")
+    panels.style(f"asal_critic{end}")
     for end in ("", "_rescore20", "_random_latents", "_rescore20_random_latents")
   ]
   assert len({look["color"] for look in looks}) == 1
   assert len({str(look["linestyle"]) for look in looks}) == 4
-  assert plots.style("unheard_of") == plots.style("unheard_of")
-  assert plots.style("unheard_of_rescore5")["color"] == plots.style("unheard_of")["color"]
+  assert panels.style("unheard_of") == panels.style("unheard_of")
+  assert panels.style("unheard_of_rescore5")["color"] == panels.style("unheard_of")["color"]

@@ -1,6 +1,4 @@
-"""Looks at a GAN in training, and the agreement file."""
-
-import json
+"""Looks at a GAN in training."""
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +12,6 @@ from asal_jax import job
 from asal_jax.models import train
 from asal_jax.models.judge import Judge, classifier_score
 from asal_jax.reporting import report
-from asal_jax.reporting.agreement import Agreement
 from asal_jax.running.prepare import Preparation
 from asal_jax.store.checkpoint import fingerprint
 from asal_jax.store.journal import read_lines
@@ -138,31 +135,6 @@ def test_a_look_shows_the_same_latents_each_time_and_keeps_earlier_lines(tmp_pat
   assert [line["iteration"] for line in lines] == [5, 10]
   assert lines[0] == {**lines[1], "iteration": 5}
   assert lines[0]["judge_test_accuracy"] == 0.75
-
-
-@pytest.mark.parametrize(
-  ("name", "annotator"),
-  [
-    ("gaal_stand_in", "a classifier trained on all labels, a stand-in for a person"),
-    ("gaal_file", "a person, by file"),
-  ],
-)
-def test_agreement_tells_who_annotated(tmp_path, figures, splits, name, annotator):
-  (tmp_path / "figures").mkdir()
-  found = {
-    "pixels": Agreement(0.75, (0.5, 1.0), (4, 2), 1),
-    "critic": Agreement(None, (None, None), (0, 0), 7),
-  }
-  report.write_agreement(name, found, splits, "MNIST two", tmp_path)
-  assert json.loads((tmp_path / f"agreement_{name}.json").read_text()) == {
-    "annotated_by": annotator,
-    "classes": ["3", "8"],
-    "pixels": {"agreement": 0.75, "per_class": [0.5, 1.0], "counts": [4, 2], "rejected": 1},
-    "critic": {"agreement": None, "per_class": [None, None], "counts": [0, 0], "rejected": 7},
-  }
-  load(tmp_path / "figures" / f"agreement_{name}.png")
-  assert annotator in figures[0].get_suptitle()
-  assert [bar.get_width() for bar in figures[0].axes[0].patches] == [75, 0]
 
 
 @pytest.mark.parametrize(("scale", "alike"), [(0.0, True), (1.0, False)])

@@ -1,6 +1,7 @@
 """Pictures of a run: generated images over their matches, and grids of samples, pixel by pixel."""
 
 import math
+import pathlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -72,6 +73,19 @@ def grids(grids: dict[str, np.ndarray], path: Path, title: str) -> None:
     sheet.write(name, left, 72, 10, "left", "bottom")
     for i, image in enumerate(images):
       sheet.paste(image, left + i % columns * (w * scale + 2), 78 + i // columns * (h * scale + 2), scale)
+  sheet.save(path)
+
+
+def stack(pages: Sequence[pathlib.Path], path: Path, title: str) -> None:
+  """Finished pages, PNG files, one below the other."""
+  from PIL import Image
+
+  images = [np.asarray(Image.open(page).convert("RGB")) for page in pages]
+  sheet = _Sheet(max(image.shape[1] for image in images), 40 + sum(len(image) for image in images), title)
+  top = 40
+  for image in images:
+    sheet.paste(image, 0, top, 1)
+    top += len(image)
   sheet.save(path)
 
 

@@ -12,15 +12,11 @@ from ml_collections import ConfigDict
 
 from asal_jax import devices, processes
 from asal_jax.acquisition.strategy import Synthesis
-from asal_jax.acquisition.table import GAAL
-from asal_jax.labelling.labellers import SHOWN_AS
 from asal_jax.models.judge import Judge, classifier_score
 from asal_jax.reporting import pictures, plots, summary
-from asal_jax.reporting.agreement import Agreement
 from asal_jax.rng import stream
 from asal_jax.search.features import FeatureSet
 from asal_jax.search.matching import match
-from asal_jax.store.checkpoint import write_json
 from asal_jax.store.journal import read_lines
 from asal_jax.store.progress import log
 from asal_jax.types import GAN, Params, Splits, encode
@@ -107,16 +103,3 @@ def make_look(config: ConfigDict, judge: Callable[[], Judge], workdir: pathlib.P
     pictures.grids({name: images[:SHOWN_SAMPLES]}, folder / f"iteration_{iteration:06d}.png", config.name)
 
   return look
-
-
-def write_agreement(
-  name: str, found: dict[str, Agreement], splits: Splits, title: str, workdir: pathlib.Path
-) -> None:
-  """agreement_<name>.json and its figure (figure 13), by feature set; `name` is GAAL's, which tells who annotated."""
-  annotator = SHOWN_AS[GAAL[name]]
-  record = {"annotated_by": annotator, "classes": splits.class_names}
-  record |= {features: values._asdict() for features, values in found.items()}
-  write_json(workdir / f"agreement_{name}.json", record)
-  shares = {features: values.agreement for features, values in found.items()}
-  figure = workdir / "figures" / f"agreement_{name}.png"
-  plots.agreement(shares, figure, f"{title}: samples annotated by\n{annotator}")

@@ -99,6 +99,21 @@ def curves(records: Iterable[Record], value: Callable[[Record], Any]) -> dict[st
   return result
 
 
+def paired(differences: np.ndarray) -> dict[str, float | None]:
+  """{mean, low, high, p} of one paired difference a seed, two or more: its interval and the two-sided t-test's p.
+
+  `p` is 1 where no pair differs, None where all differ by one amount: there is nothing to test with.
+  """
+  from scipy import special
+
+  spread, mean, n = differences.std(ddof=1), differences.mean(), len(differences)
+  if spread > SAME:
+    p = float(2 * special.stdtr(n - 1, -abs(mean) * math.sqrt(n) / spread))
+  else:
+    p = 1.0 if abs(mean) <= SAME else None
+  return {**interval(differences.tolist()), "p": p}
+
+
 def holm(p_values: Sequence[float]) -> list[float]:
   """P-values adjusted for their number, in the order given (Holm 1979, step-down; family-wise error)."""
   adjusted, floor = [0.0] * len(p_values), 0.0
@@ -211,8 +226,6 @@ def _compare(seeds: Mapping[int, list[Record]], others: Mapping[int, list[Record
 
   `p` is 1 where no pair differs; `p_holm` is left to the caller, who knows the other strategies.
   """
-  from scipy import special
-
   shared = sorted(set(seeds) & set(others))
   cycles = {r["cycle"] for r in next(iter(seeds.values()))} & {
     r["cycle"] for r in next(iter(others.values()))
@@ -224,12 +237,9 @@ def _compare(seeds: Mapping[int, list[Record]], others: Mapping[int, list[Record
     return float(np.mean([r["test_accuracy"] for r in course if r["cycle"] in cycles]))
 
   differences = np.array([area(seeds[seed]) - area(others[seed]) for seed in shared])
-  spread, mean, n = differences.std(ddof=1), differences.mean(), len(shared)
-  if spread > SAME:
-    p = float(2 * special.stdtr(n - 1, -abs(mean) * math.sqrt(n) / spread))
-  else:
-    p = 1.0 if abs(mean) <= SAME else None
-  return {**interval(differences.tolist()), "seeds": n, "p": p, "p_holm": None}
+  tested = paired(differences)
+  p = tested.pop("p")
+  return {**tested, "seeds": len(shared), "p": p, "p_holm": None}
 
 
 def _rows(summary: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, ...]]:

@@ -20,7 +20,6 @@ from asal_jax.labelling.oracle import make_oracle, start_sets
 from asal_jax.models.classifier import make_accuracy, make_embed, make_fit, make_predict, make_scorer
 from asal_jax.models.judge import Judge
 from asal_jax.reporting import report, summary
-from asal_jax.reporting.agreement import measure_agreement
 from asal_jax.rng import seed_keys
 from asal_jax.running import gaal
 from asal_jax.running.loop import (
@@ -175,20 +174,5 @@ class Comparison:
         self.config,
         figures,
       )
-    for name in set(self.config.strategies) & set(table.GAAL):
-      self._report_agreement(name)
     log.info("figures: %s", ", ".join(str(path) for path in sorted(figures.glob("*.png"))))
     return Result(summarised, records, self.workdir)
-
-  def _report_agreement(self, gaal_name: str) -> None:
-    """Whether the matches of GAAL's samples have the labels that these were given (figure 13)."""
-    asked = [r for (name, _), r in self.journal.selections.items() if name == gaal_name and r["ids"] is None]
-    if not asked or not self.world.feature_sets:
-      return
-    images = np.concatenate([np.concatenate(self.stores[gaal_name].load(r["cycle"])) for r in asked])
-    annotations = np.concatenate([np.array(r["labels"], np.int32).reshape(-1) for r in asked])
-    found = measure_agreement(
-      images, annotations, self.world.feature_sets, self.splits.pool.labels, len(self.splits.class_names),
-      tuple(self.config.data.pixel_range),
-    )  # fmt: skip
-    report.write_agreement(gaal_name, found, self.splits, self.config.name, self.workdir)

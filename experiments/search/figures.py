@@ -9,7 +9,7 @@ import sys
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from asal_jax.reporting import canvas
-from asal_jax.reporting.plots import MORE
+from asal_jax.reporting.panels import MORE
 from experiments.search.measure import KINDS
 from experiments.speed.figures import frame, machine, short
 from experiments.speed.records import newest

@@ -10,7 +10,7 @@ import sys
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from asal_jax.reporting import canvas
-from asal_jax.reporting.plots import MORE, MUTED
+from asal_jax.reporting.panels import MORE, MUTED
 from experiments.selection_time.costs import (
   PAPER_ASAL,
   PAPER_ENTROPY,

@@ -5,7 +5,7 @@ import pathlib
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from asal_jax.reporting import canvas
-from asal_jax.reporting.plots import GRID, MORE, MUTED
+from asal_jax.reporting.panels import GRID, MORE, MUTED
 from experiments.speed.records import machine as of_device
 from experiments.speed.rows import PRECISIONS, ROWS
 

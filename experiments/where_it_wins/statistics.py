@@ -1,10 +1,11 @@
 """What the map's records say: paired differences, corrected for their number; the recommendation put to the test."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from scipy import stats
 
+from asal_jax.reporting import pairs
+from asal_jax.reporting.pairs import Versus
 from asal_jax.reporting.summary import holm
 from experiments.where_it_wins.cells import CELLS
 
@@ -16,14 +17,6 @@ RARE_BELOW = 0.05
 """A cell's class is rare below this share."""
 
 Record = dict[str, Any]
-
-
-class Versus(NamedTuple):
-  """A paired comparison over seeds: mean difference and half its 95 % interval in percentage points, two-sided p."""
-
-  difference: float
-  half: float
-  p: float
 
 
 def cells(records: list[Record]) -> dict[str, Record]:
@@ -43,13 +36,8 @@ def strategies(records: list[Record], cell: str) -> dict[str, Record]:
 
 
 def versus(a: Record, b: Record, field: str = "aubc") -> Versus:
-  """How much a is above b; p is 1 where no seed differs."""
-  difference = 100 * (np.array(a[field]) - np.array(b[field]))
-  if not np.any(difference):
-    return Versus(0.0, 0.0, 1.0)
-  test = stats.ttest_1samp(difference, 0)
-  half = stats.t.ppf(0.975, len(difference) - 1) * difference.std(ddof=1) / len(difference) ** 0.5
-  return Versus(float(difference.mean()), float(half), float(test.pvalue))
+  """How much a is above b."""
+  return pairs.versus(a[field], b[field])
 
 
 def against(found: dict[str, Record], reference: str) -> dict[str, Versus]:
@@ -60,20 +48,9 @@ def against(found: dict[str, Record], reference: str) -> dict[str, Versus]:
 
 
 def penalties(records: list[Record]) -> tuple[list[str], np.ndarray]:
-  """Names, and f[n n]: the share of cells in which the row's strategy is significantly above the column's.
-
-  Of the strategies that all cells have; p < 0.05 after Holm's correction over the pairs of a cell (Ash et al. 2020).
-  """
+  """Names, and f[n n]: the share of cells in which the row's strategy is significantly above the column's."""
   found = [strategies(records, cell) for cell in cells(records)]
-  names = [name for name in found[0] if all(name in each for each in found)]
-  wins = np.zeros((len(names), len(names)))
-  for each in found:
-    pairs = [(i, j) for i in range(len(names)) for j in range(i)]
-    results = [versus(each[names[i]], each[names[j]]) for i, j in pairs]
-    for (i, j), result, p in zip(pairs, results, holm([r.p for r in results]), strict=True):
-      if p < 0.05:
-        wins[(i, j) if result.difference > 0 else (j, i)] += 1
-  return names, wins / len(found)
+  return pairs.penalties([{name: record["aubc"] for name, record in each.items()} for each in found])
 
 
 def is_rare(cell: Record) -> bool:

@@ -1,10 +1,11 @@
 """The tables of the map, as Markdown."""
 
 import statistics as middle
-from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from asal_jax.reporting import pairs
+from asal_jax.reporting.pairs import markdown
 from asal_jax.reporting.summary import interval
 from experiments.where_it_wins.statistics import (
   RECOMMENDED,
@@ -28,11 +29,6 @@ spread over the cycles."""
 
 GAN_STAGES = ("gan", "features critic", "index critic", "graph critic")
 GRAPH_STAGES = ("features pixels", "index pixels", "graph pixels")
-
-
-def markdown(rows: Iterable[Sequence[str]]) -> str:
-  """The rows of a table, its head and rule among them."""
-  return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
 def preparation(name: str, about: Record) -> float:
@@ -87,13 +83,8 @@ def cell_table(records: list[Record], cell: str, about: Record) -> str:
 
 
 def penalty_table(records: list[Record]) -> str:
-  """The pairwise matrix; the last row is what a strategy loses on average, in per cent of the cells."""
-  names, wins = penalties(records)
-  order = np.argsort(wins.sum(axis=0), kind="stable")
-  head = ["beats", *(names[j] for j in order)]
-  rows = [[names[i], *(f"{100 * wins[i, j]:.0f}" if i != j else "" for j in order)] for i in order]
-  losses = ["**is beaten by**", *(f"**{100 * wins[:, j].sum() / (len(names) - 1):.0f}**" for j in order)]
-  return markdown([head, ["---"] + ["---:"] * len(order), *rows, losses])
+  """The pairwise matrix of the cells."""
+  return pairs.table(*penalties(records))
 
 
 def verdict_table(records: list[Record]) -> str:
