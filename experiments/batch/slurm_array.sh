@@ -9,7 +9,7 @@
 #SBATCH --output=runs/slurm/%A_%a.out
 #SBATCH --requeue
 # An array over strategies and seeds: 3 strategies x 5 seeds, a task each. Submit it from the root of the repository:
-#   first=$(sbatch --parsable --array=0 --export=ALL,STAGE=features experiments/batch/slurm_array.sh)
+#   first=$(sbatch --parsable --array=0 --export=ALL,STAGE=prepare experiments/batch/slurm_array.sh)
 #   sbatch --dependency=afterok:"$first" experiments/batch/slurm_array.sh
 # The first job makes GAN, features and index, which all share by the cache; the second does the cycles. A task that is
 # requeued goes on where it was. With --nodes and --ntasks-per-node above 1 a task is one run over several processes:
@@ -23,11 +23,14 @@ task=${SLURM_ARRAY_TASK_ID:-0}
 strategy=${strategies[task / seeds]}
 seed=$((task % seeds))
 
-if [ "${STAGE:-}" = features ]; then
+if [ "${STAGE:-}" = prepare ]; then
   # What is made once depends on no seed, and is made for all strategies.
   all=$(printf "'%s'," "${strategies[@]}")
-  exec srun "${PYTHON:-python3}" -m asal_jax.main --config="$config" --workdir="$root/prepare" --cache="$root/cache" \
-    --config.strategies="($all)" --stage=features "$@"
+  for stage in gan features; do
+    srun "${PYTHON:-python3}" -m asal_jax.main --config="$config" --workdir="$root/prepare" --cache="$root/cache" \
+      --config.strategies="($all)" --stage="$stage" "$@"
+  done
+  exit
 fi
 exec srun "${PYTHON:-python3}" -m asal_jax.main --config="$config" --workdir="$root/$strategy-seed$seed" \
   --cache="$root/cache" --config.strategies="('$strategy',)" --config.seeds="($seed,)" "$@"
