@@ -117,7 +117,7 @@ def validate(config: ConfigDict) -> None:
     all(isinstance(epoch, int) and epoch > 0 for epoch in decay), "classifier.decay_epochs", decay,
     "needed are epochs above 0",
   )  # fmt: skip
-  seeds, low_high = config.seeds, config.data.pixel_range
+  seeds = config.seeds
   integers = all(isinstance(seed, int) and -(2**31) <= seed < 2**31 for seed in seeds)
   _require(
     len(seeds) > 0 and len(set(seeds)) == len(seeds) and integers,
@@ -125,9 +125,12 @@ def validate(config: ConfigDict) -> None:
     seeds,
     "needed are distinct integers of 32 bits",
   )
-  _require(
-    len(low_high) == 2 and low_high[0] < low_high[1], "data.pixel_range", low_high, "needed is (black, white)"
-  )
+  for field, lengths in {"data.pixel_range": (2,), "classifier.pixel_range": (0, 2)}.items():
+    values, rest = _value(config, field), ", or () for data.pixel_range" if 0 in lengths else ""
+    _require(
+      len(values) in lengths and list(values) == sorted(set(values)),
+      field, values, f"needed is (black, white){rest}",
+    )  # fmt: skip
   validate_choice(config, "data.test_set", ("own", "usps"))
   for field in ("walk.starts", "walk.asal", "walk.labelled", "walk.random"):
     share = _value(config, field)

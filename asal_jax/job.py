@@ -92,8 +92,9 @@ def run(
     if stage == "gan":
       preparation.gan  # noqa: B018
       return None
-    classifier = make_classifier(config.classifier, splits.pool.images.image_shape, len(splits.class_names))
-    world = make_world(config, preparation, classifier, len(splits.class_names), workdir)
+    shape, classes = splits.pool.images.image_shape, len(splits.class_names)
+    classifier = make_classifier(config.classifier, shape, classes, tuple(config.data.pixel_range))
+    world = make_world(config, preparation, classifier, classes, workdir)
     if stage == "features":
       return None
     comparison = Comparison(config, splits, classifier, world, judge, workdir)
@@ -118,8 +119,9 @@ def tell_precision(precision: str) -> None:
 def train_judge(config: ConfigDict, splits: Splits, cache: pathlib.Path) -> Judge:
   """The judge of the run: its classifier, by cross-entropy so that its outputs are probabilities."""
   section = ConfigDict({**config.classifier.to_dict(), "loss": "cross_entropy"})
-  classifier = make_classifier(section, splits.pool.images.image_shape, len(splits.class_names))
-  return make_judge(classifier, section, splits, tuple(config.data.pixel_range), Cache(cache))
+  pixel_range = tuple(config.data.pixel_range)
+  classifier = make_classifier(section, splits.pool.images.image_shape, len(splits.class_names), pixel_range)
+  return make_judge(classifier, section, splits, pixel_range, Cache(cache))
 
 
 def check(config: ConfigDict, stage: str, known: bool) -> None:

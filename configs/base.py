@@ -51,10 +51,11 @@ def get_config() -> ConfigDict:
   config.data.store = (
     "decoded"  # decoded | records: TFDS's images kept decoded in the cache, or decoded when read
   )
-  config.data.pixel_range = (0.0, 1.0)  # what black and white are to the networks
+  config.data.pixel_range = (0.0, 1.0)  # what black and white are to the networks: GAN, auto-encoder, critic
 
   config.classifier = ConfigDict()
   config.classifier.network = "linear"  # linear | lenet5 | lenet_20_50_500 | all_cnn | celeba
+  config.classifier.pixel_range = ()  # what black and white are to its network; empty: as data.pixel_range
   config.classifier.loss = "cross_entropy"  # cross_entropy | hinge (two classes)
   config.classifier.epochs = 10
   config.classifier.batch_size = 10

@@ -35,7 +35,7 @@ def test_one_batch_is_learned(network, side, classes, rate, epochs):
   config = settings(network=network, epochs=epochs, learning_rate=rate, batch_size=6)
   pool = jnp.asarray(np.random.default_rng(3).integers(0, 256, (6, side, side, 3), np.uint8))
   ids = np.arange(6, dtype=np.int32)
-  classifier = make_classifier(config, (side, side, 3), classes)
+  classifier = make_classifier(config, (side, side, 3), classes, RANGE)
   fit = make_fit(classifier, config, RANGE)
   params = fit(seed_keys((6,)), 0, pool[None], ids[None] % classes, np.int32(6))
   # Random images: only a net that is trained rightly knows them.
@@ -53,7 +53,7 @@ def test_one_batch_is_learned(network, side, classes, rate, epochs):
   ],
 )
 def test_fresh_classifiers_know_nothing(network, size, classes):
-  classifier = make_classifier(settings(network=network), size, classes)
+  classifier = make_classifier(settings(network=network), size, classes, RANGE)
   x = jnp.asarray(np.random.default_rng(0).uniform(-1, 1, (8, *size)), jnp.float32)
   labels = jnp.arange(8, dtype=jnp.int32) % classes
   loss = jax.jit(lambda key: classifier.loss(classifier.logits(classifier.init(key), x), labels).mean())
@@ -62,7 +62,7 @@ def test_fresh_classifiers_know_nothing(network, size, classes):
 
 @pytest.mark.parametrize("network", CLASSIFIERS)
 def test_dropout_is_of_training_alone(network):
-  classifier = make_classifier(settings(network=network), (16, 16, 3), 3)
+  classifier = make_classifier(settings(network=network), (16, 16, 3), 3, RANGE)
   x = jax.random.normal(jax.random.key(0), (4, 16, 16, 3))
   params = jax.jit(classifier.init)(jax.random.key(1))
   run = jax.jit(lambda key: classifier.training_logits(params, x, key))
@@ -80,7 +80,7 @@ LAYERS = {"linear": (0, 1), "lenet5": (2, 3), "lenet_20_50_500": (2, 2), "celeba
 
 @pytest.mark.parametrize("network", CLASSIFIERS)
 def test_hidden_is_what_goes_into_the_last_layer(network):
-  classifier = make_classifier(settings(network=network), (16, 16, 3), 3)
+  classifier = make_classifier(settings(network=network), (16, 16, 3), 3, RANGE)
   x = jax.random.normal(jax.random.key(0), (4, 16, 16, 3))
   params = jax.jit(classifier.init)(jax.random.key(1))
   # Checkpoints hold these names.

@@ -40,6 +40,8 @@ def changed(field, value):
     ("data.pixel_range", (1.0, 0.0)),
     ("data.pixel_range", (0.0, 0.0)),
     ("data.pixel_range", (0.0,)),
+    ("classifier.pixel_range", (1.0, -1.0)),
+    ("classifier.pixel_range", (0.5,)),
     ("classifier.network", "lenet"),
     ("classifier.loss", "mse"),
     ("classifier.epochs", 0),

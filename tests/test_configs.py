@@ -137,6 +137,7 @@ def test_cycles_and_classifiers_of_the_paper(name):
   assert config.data.test_set == ("usps" if name.startswith("usps") else "own")
   low = 0.0 if DATA[name][0] == "mnist" else -1.0
   assert config.data.pixel_range == (low, 1.0)
+  assert config.classifier.pixel_range == ((-1.0, 1.0) if name == "usps_two" else ())
   assert values(config.synthesis, "ascent_steps learning_rate batch_norm") == (100, 0.01, "frozen")
   assert config.features.dimensions == 50
   assert config.classifier.loss == "cross_entropy"
@@ -300,7 +301,7 @@ def trace_autoencoder(section, shape, pixel_range):
 @cached
 def trace_classifier(section, shape, pixel_range, classes, seeds):
   """A whole fit; returns the classifier and its parameters, of all seeds."""
-  classifier, keys = make_classifier(section, shape, classes), seed_keys(seeds)
+  classifier, keys = make_classifier(section, shape, classes, pixel_range), seed_keys(seeds)
   params = jax.eval_shape(
     make_fit(classifier, section, pixel_range), keys, np.int32(0), 
     shaped(len(seeds), 60, *shape, dtype="uint8"), shaped(len(seeds), 60, dtype="int32"), np.int32(60),

@@ -41,7 +41,7 @@ def judge(result, splits):
 
 @pytest.fixture(scope="module")
 def classifier(splits):
-  return make_classifier(CONFIG.classifier, splits.pool.images.image_shape, 2)
+  return make_classifier(CONFIG.classifier, splits.pool.images.image_shape, 2, RANGE)
 
 
 def selections(result, name=GAAL):

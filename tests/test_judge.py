@@ -30,7 +30,7 @@ def splits(classes, shift=0):
 def judged(data, folder, pixel_range=RANGE, **overrides):
   config = get_config().classifier
   config.update({"epochs": 120, "batch_size": 4, "learning_rate": 0.02, **overrides})
-  classifier = make_classifier(config, (5, 6, 1), len(data.class_names))
+  classifier = make_classifier(config, (5, 6, 1), len(data.class_names), pixel_range)
   return make_judge(classifier, config, data, pixel_range, Cache(folder))
 
 

@@ -20,7 +20,7 @@ def rehearse(config: ConfigDict, image_shape: tuple[int, int, int], classes: int
   pixel_range = tuple(config.data.pixel_range)
 
   def classifier(key, images):
-    made = make_classifier(config.classifier, image_shape, classes)
+    made = make_classifier(config.classifier, image_shape, classes, pixel_range)
     return SCORES[config.score](made.logits(made.init(key), images))
 
   def gan(key, images):
