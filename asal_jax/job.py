@@ -18,7 +18,7 @@ from asal_jax import config as checks
 from asal_jax import processes
 from asal_jax.errors import InputError
 from asal_jax.models.classifier import make_classifier
-from asal_jax.models.judge import Judge, make_judge
+from asal_jax.models.judge import Judge, classifier_section, make_judge
 from asal_jax.pools import data as data_sets
 from asal_jax.pools.attributes import CELEB_A_ATTRIBUTES, read_attributes_folder
 from asal_jax.pools.usps import load_usps_test
@@ -117,11 +117,10 @@ def tell_precision(precision: str) -> None:
 
 
 def train_judge(config: ConfigDict, splits: Splits, cache: pathlib.Path) -> Judge:
-  """The judge of the run: its classifier, by cross-entropy so that its outputs are probabilities."""
-  section = ConfigDict({**config.classifier.to_dict(), "loss": "cross_entropy"})
-  pixel_range = tuple(config.data.pixel_range)
+  """The judge of the run, by `config.judge`."""
+  section, pixel_range = classifier_section(config), tuple(config.data.pixel_range)
   classifier = make_classifier(section, splits.pool.images.image_shape, len(splits.class_names), pixel_range)
-  return make_judge(classifier, section, splits, pixel_range, Cache(cache))
+  return make_judge(classifier, section, config.judge.confidence, splits, pixel_range, Cache(cache))
 
 
 def check(config: ConfigDict, stage: str, known: bool) -> None:

@@ -42,6 +42,19 @@ def test_one_batch_is_learned(network, side, classes, rate, epochs):
   assert make_accuracy(classifier, RANGE, classes)(params, pool, jnp.asarray(ids % classes)).overall == 1
 
 
+def test_a_single_logit_of_all_cnn_takes_both_signs():
+  net, x = AllCNN(1), jax.random.normal(jax.random.key(0), (4, 12, 12, 3))
+  params = net.init(jax.random.key(1), x)
+  last = params["params"]["Conv_8"]
+  turned = {"params": {**params["params"], "Conv_8": jax.tree.map(lambda p: -p, last)}}
+  logits = net.apply(params, x)
+  assert np.abs(logits).min() > 0
+  np.testing.assert_allclose(net.apply(turned, x), -logits, atol=1e-6)
+  # Of several, as published, none is negative.
+  ten = AllCNN(10)
+  assert ten.apply(ten.init(jax.random.key(1), x), x).min() >= 0
+
+
 @pytest.mark.parametrize(
   ("network", "size", "classes"),
   [

@@ -19,6 +19,7 @@ from asal_jax.acquisition.synthesis import make_synthesis
 from asal_jax.models.autoencoder import make_autoencoder
 from asal_jax.models.classifier import make_classifier, make_fit
 from asal_jax.models.gan import make_gan
+from asal_jax.models.judge import classifier_section
 from asal_jax.networks import layers
 from asal_jax.pools.data import DATA_SETS
 from asal_jax.rng import seed_keys
@@ -162,6 +163,23 @@ def test_gans_of_the_paper(name, gan):
   assert values(config, batches) == tuple(rest)
   # The residual generator always has it, its critic never.
   assert batch_norm in (None, config.batch_norm)
+
+
+def test_judges_are_better_than_the_learner():
+  """As good a network as the data have, trained as the paper trains it where it does, and LeNet in its place here."""
+  for name in LOOPS:
+    paper, small = get(name), get(name, "small")
+    data = DATA[name][0]
+    networks = {
+      "mnist": ("lenet5", "lenet5"),
+      "cifar10": ("all_cnn", "lenet5"),
+      "celeb_a": ("celeba", "celeba"),
+    }
+    assert (paper.judge.network, small.judge.network) == networks[data]
+    assert paper.judge.confidence == 0.9
+    if name.startswith("cifar"):
+      learner = get("cifar_ten").classifier
+      assert {**learner.to_dict(), **paper.judge.to_dict()} == {**learner.to_dict(), "confidence": 0.9}
 
 
 @pytest.mark.parametrize("name", AUTOENCODERS)
@@ -333,6 +351,7 @@ def test_first_steps_can_be_traced(name, argument, monkeypatch):
   trace_gan(config.gan, shape, pixel_range)
   trace_autoencoder(config.autoencoder, shape, pixel_range)
   trace_classifier(config.classifier, shape, pixel_range, classes, seeds)
+  trace_classifier(classifier_section(config), shape, pixel_range, classes, (0,))
   for batch_norm in ("frozen",) if argument.endswith("small") else ("frozen", "reference"):
     config.synthesis.batch_norm = batch_norm
     trace_synthesis(

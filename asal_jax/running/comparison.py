@@ -136,7 +136,7 @@ class Comparison:
   def _gaal(self, name: str) -> Strategy:
     """GAAL, labelled by the judge or by a person."""
     labeller = (
-      self._file_labeller() if table.GAAL[name] == "file" else make_classifier_labeller(self.judge().predict)
+      self._file_labeller() if table.GAAL[name] == "file" else make_classifier_labeller(self.judge().label)
     )
     pixel_range = tuple(self.config.data.pixel_range)
     return gaal.gaal(name, self.keys, self.world, labeller, self.stores[name], pixel_range, self.journal)
