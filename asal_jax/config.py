@@ -69,9 +69,11 @@ NOT_NEGATIVE = (
   "gan.consistency",
   "gan.margin",
   "gan.looks",
+  "autoencoder.iterations",
   "data.jitter",
   "data.resident_gib",
   "synthesis.ascent_steps",
+  "synthesis.batch",
   "index.epsilon",
 )
 
@@ -161,6 +163,11 @@ def validate(config: ConfigDict) -> None:
   _require(
     loop.budget >= loop.start, "loop.budget", loop.budget, f"needed is at least loop.start = {loop.start}"
   )
+  batch = config.synthesis.batch
+  _require(
+    not batch or loop.per_cycle % batch == 0, "synthesis.batch", batch,
+    f"needed is a divisor of loop.per_cycle = {loop.per_cycle}, or 0 for all",
+  )  # fmt: skip
   rest = (loop.budget - loop.start) % loop.per_cycle
   _require(
     rest == 0, "loop.budget", loop.budget,

@@ -118,10 +118,13 @@ def get_config() -> ConfigDict:
   config.gan.looks = 10  # sample grids and classifier scores during training, evenly spaced; 0: none
   config.gan.seed = 0
 
-  config.autoencoder = ConfigDict()
+  config.autoencoder = ConfigDict()  # its loss is the mean squared error (D), no field
   config.autoencoder.network = "plain"  # plain (MNIST) | cifar | celeba
   config.autoencoder.code_channels = 4  # 4x4x4 = 64 values for MNIST two, 12 for ten
   config.autoencoder.epochs = 40  # passes over the pool, drawn with replacement (D)
+  config.autoencoder.iterations = (
+    0  # batches in place of the epochs, whatever the size of the pool; 0: the epochs
+  )
   config.autoencoder.batch_size = 100
   config.autoencoder.learning_rate = 1e-3  # Adam
   config.autoencoder.checkpoint_every = 500  # iterations
@@ -149,6 +152,9 @@ def get_config() -> ConfigDict:
   config.synthesis = ConfigDict()
   config.synthesis.ascent_steps = 100  # Adam steps in latent space
   config.synthesis.learning_rate = 0.01  # of these steps (D outside CelebA)
+  config.synthesis.batch = (
+    0  # latents that ascend together, of which a cycle has a multiple; 0: all of a cycle
+  )
   config.synthesis.batch_norm = (
     "frozen"  # frozen | reference: running statistics, or those of the batch of latents
   )

@@ -1,7 +1,6 @@
 """CIFAR-10 ten (section 5.5): all classes, All-CNN-C, 1,000 to 30,000 labels, 1,000 a cycle.
 
-The latents of a cycle are ascended in one batch; the paper takes ten of 100, which is the same where they do not
-influence each other (`synthesis.batch_norm=frozen`).
+The latents of a cycle ascend in ten batches of 100.
 
 Arguments: `gan=wgan_gp|dcgan|residual_gp|residual_ct`, and `small` for 2 CPU cores: nets of width 16 trained for 1,500
 iterations, 5 epochs of the auto-encoder, LeNet-5 for 10 epochs instead of All-CNN-C for 150 as classifier and as judge,
@@ -21,6 +20,7 @@ def get_config(argument: str = "") -> ConfigDict:
   config.strategies = base.MULTICLASS
   config.subpool = 10_000
   config.classifier.update(base.ALL_CNN)
+  config.synthesis.batch = 100
   config.loop.start = 1_000
   config.loop.per_cycle = 1_000
   config.loop.budget = 30_000

@@ -85,6 +85,7 @@ def changed(field, value):
     ("autoencoder.network", "mnist"),
     ("autoencoder.code_channels", 0),
     ("autoencoder.epochs", 0),
+    ("autoencoder.iterations", -1),
     ("autoencoder.batch_size", 0),
     ("autoencoder.learning_rate", 0.0),
     ("autoencoder.checkpoint_every", 0),
@@ -95,6 +96,8 @@ def changed(field, value):
     ("synthesis.ascent_steps", -1),
     ("synthesis.learning_rate", 0.0),
     ("synthesis.batch_norm", "batch"),
+    ("synthesis.batch", -1),
+    ("synthesis.batch", 4),
   ],
 )
 def test_impossible_values_are_named(field, value):
