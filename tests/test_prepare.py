@@ -2,6 +2,7 @@
 
 import json
 
+import jax
 import numpy as np
 import pytest
 import tiny
@@ -18,7 +19,12 @@ POOL = np.random.default_rng(0).integers(0, 256, (50, 32, 32, 1), np.uint8)
 def trained(tmp_path, monkeypatch):
   """A function of a config's overrides: the iterations that GAN or auto-encoder are asked for, and what keys them."""
   asked = []
-  monkeypatch.setattr(prepare, "train", lambda *_, iterations, **__: asked.append(iterations))
+
+  def ask(name, model, pool, *, iterations, **_):
+    asked.append(iterations)
+    return jax.eval_shape(model.init, jax.random.key(0))
+
+  monkeypatch.setattr(prepare, "train", ask)
 
   def train(name, **overrides):
     config, folder = tiny.config(**overrides), tmp_path / str(len(asked))
