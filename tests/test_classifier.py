@@ -106,7 +106,10 @@ def test_the_network_s_own_pixel_range():
   params = classifier.init(jax.random.key(0))
   kernel, bias = linear(jax.tree.map(lambda p: p[None], params))
   images = jnp.asarray(PIXELS.reshape(40, 3, 3, 1) + 2, jnp.float32)
-  for logits in (classifier.logits(params, images), classifier.training_logits(params, images, KEYS[0])):
+  for logits in (
+    classifier.logits(params, images),
+    classifier.training_logits(params, images, jax.random.key(1)),
+  ):
     np.testing.assert_allclose(logits, PIXELS @ kernel + bias, atol=1e-5)
   np.testing.assert_allclose(classifier.hidden(params, images), PIXELS, atol=1e-5)
 
@@ -138,7 +141,7 @@ def test_the_range_of_the_data_is_the_default_bit_for_bit():
   named, unnamed = (fitted(settings(pixel_range=pixel_range), 4)[2] for pixel_range in (RANGE, ()))
   jax.tree.map(np.testing.assert_array_equal, named, unnamed)
   classifier = make_classifier(settings(), (3, 3, 1), 4, RANGE)
-  params = jax.eval_shape(classifier.init, KEYS[0])
+  params = jax.eval_shape(classifier.init, jax.random.key(0))
   images = jax.ShapeDtypeStruct((2, 3, 3, 1), jnp.float32)
   operations = [
     equation.primitive.name for equation in jax.make_jaxpr(classifier.logits)(params, images).eqns

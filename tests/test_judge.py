@@ -53,7 +53,7 @@ def test_it_knows_all_labels_of_the_pool(tmp_path, monkeypatch, classes, loss):
 
 
 @pytest.mark.parametrize("classes", [2, 3])
-@pytest.mark.parametrize("confidence", [0.6, 0.9])
+@pytest.mark.parametrize("confidence", [0.6, 0.7])
 def test_what_it_is_unsure_of_it_rejects(tmp_path, classes, confidence):
   data = splits(classes)
   sure, found = (judged(data, tmp_path, confidence=c, epochs=20) for c in (0.0, confidence))
