@@ -22,7 +22,7 @@ from asal_jax.store.stages import Stages
 
 GAAL, RANGE = "gaal_stand_in", (0.0, 1.0)
 CONFIG = tiny.config(
-  strategies=(GAAL, "asal_pixels"), **tiny.QUICK_GAN, **{"gan.looks": 0, "judge.confidence": 0.55}
+  strategies=(GAAL, "asal_pixels"), **tiny.QUICK_GAN, **{"gan.looks": 0, "judge.confidence": 0.505}
 )
 
 
