@@ -6,7 +6,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from asal_jax.acquisition.score import SCORES
-from asal_jax.acquisition.table import FEATURES, parse_strategy
+from asal_jax.acquisition.table import FEATURES, needs, parse_strategy
 from asal_jax.errors import InputError
 from asal_jax.labelling.oracle import START_SETS
 from asal_jax.models.classifier import LOSSES, OPTIMIZERS
@@ -40,6 +40,7 @@ def _value(config: Any, field: str) -> Any:
 POSITIVE = {
   "": ["subpool"],
   "classifier": ["epochs", "batch_size", "learning_rate"],
+  "judge": ["epochs", "batch_size", "learning_rate"],
   "loop": ["start", "per_cycle", "budget"],
   "gan": [
     "width",
@@ -63,13 +64,16 @@ POSITIVE = {
 
 NOT_NEGATIVE = (
   "classifier.weight_decay",
+  "judge.weight_decay",
   "gan.penalty",
   "gan.consistency",
   "gan.margin",
   "gan.looks",
+  "autoencoder.iterations",
   "data.jitter",
   "data.resident_gib",
   "synthesis.ascent_steps",
+  "synthesis.batch",
   "index.epsilon",
 )
 
@@ -81,6 +85,8 @@ CHOICES = {
   "classifier.network": CLASSIFIERS,
   "classifier.loss": LOSSES,
   "classifier.optimizer": OPTIMIZERS,
+  "judge.network": CLASSIFIERS,
+  "judge.optimizer": OPTIMIZERS,
   "gan.network": NETWORKS,
   "gan.loss": GAN_LOSSES,
   "gan.batch_norm": ("none", "generator", "both"),
@@ -112,12 +118,14 @@ def validate(config: ConfigDict) -> None:
     config.gan.loss != "wgan_ct" or config.gan.network == "residual",
     "gan.loss", "wgan_ct", "its critic needs dropout: gan.network=residual",
   )  # fmt: skip
-  decay = config.classifier.decay_epochs
-  _require(
-    all(isinstance(epoch, int) and epoch > 0 for epoch in decay), "classifier.decay_epochs", decay,
-    "needed are epochs above 0",
-  )  # fmt: skip
-  seeds, low_high = config.seeds, config.data.pixel_range
+  for field in ("classifier.decay_epochs", "judge.decay_epochs"):
+    decay = _value(config, field)
+    _require(
+      all(isinstance(epoch, int) and epoch > 0 for epoch in decay), field, decay, "needed are epochs above 0"
+    )
+  confidence = config.judge.confidence
+  _require(0 <= confidence <= 1, "judge.confidence", confidence, "needed is a probability, from 0 to 1")
+  seeds = config.seeds
   integers = all(isinstance(seed, int) and -(2**31) <= seed < 2**31 for seed in seeds)
   _require(
     len(seeds) > 0 and len(set(seeds)) == len(seeds) and integers,
@@ -125,9 +133,12 @@ def validate(config: ConfigDict) -> None:
     seeds,
     "needed are distinct integers of 32 bits",
   )
-  _require(
-    len(low_high) == 2 and low_high[0] < low_high[1], "data.pixel_range", low_high, "needed is (black, white)"
-  )
+  for field, lengths in {"data.pixel_range": (2,), "classifier.pixel_range": (0, 2)}.items():
+    values, rest = _value(config, field), ", or () for data.pixel_range" if 0 in lengths else ""
+    _require(
+      len(values) in lengths and list(values) == sorted(set(values)),
+      field, values, f"needed is (black, white){rest}",
+    )  # fmt: skip
   validate_choice(config, "data.test_set", ("own", "usps"))
   for field in ("walk.starts", "walk.asal", "walk.labelled", "walk.random"):
     share = _value(config, field)
@@ -152,6 +163,11 @@ def validate(config: ConfigDict) -> None:
   _require(
     loop.budget >= loop.start, "loop.budget", loop.budget, f"needed is at least loop.start = {loop.start}"
   )
+  batch = config.synthesis.batch
+  _require(
+    not batch or loop.per_cycle % batch == 0, "synthesis.batch", batch,
+    f"needed is a divisor of loop.per_cycle = {loop.per_cycle}, or 0 for all",
+  )  # fmt: skip
   rest = (loop.budget - loop.start) % loop.per_cycle
   _require(
     rest == 0, "loop.budget", loop.budget,
@@ -184,11 +200,14 @@ def validate_for_data(
   _require(
     loop.start >= classes, "loop.start", loop.start, f"needed is one label for each of {classes} classes"
   )
-  smallest = SMALLEST_IMAGE.get(config.classifier.network, 1)
-  _require(
-    min(image_shape[:2]) >= smallest, "classifier.network", config.classifier.network,
-    f"images are {image_shape[:2]}, needed {smallest}x{smallest}",
-  )  # fmt: skip
+  # The judge is asked about what a GAN makes.
+  for section in ("classifier", "judge") if needs(config).gan else ("classifier",):
+    network = config[section].network
+    smallest = SMALLEST_IMAGE.get(network, 1)
+    _require(
+      min(image_shape[:2]) >= smallest, f"{section}.network", network,
+      f"images are {image_shape[:2]}, needed {smallest}x{smallest}",
+    )  # fmt: skip
   _require(
     config.gan.network != "residual" or tuple(image_shape[:2]) == RESIDUAL_SIZE, "gan.network", "residual",
     f"images are {image_shape[:2]}, it makes {RESIDUAL_SIZE}",

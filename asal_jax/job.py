@@ -19,7 +19,7 @@ from asal_jax import config as checks
 from asal_jax import processes
 from asal_jax.errors import InputError
 from asal_jax.models.classifier import make_classifier
-from asal_jax.models.judge import Judge, make_judge
+from asal_jax.models.judge import Judge, classifier_section, make_judge
 from asal_jax.pools import data as data_sets
 from asal_jax.pools.attributes import CELEB_A_ATTRIBUTES, read_attributes_folder
 from asal_jax.pools.usps import load_usps_test
@@ -93,8 +93,9 @@ def run(
     if stage == "gan":
       preparation.gan  # noqa: B018
       return None
-    classifier = make_classifier(config.classifier, splits.pool.images.image_shape, len(splits.class_names))
-    world = make_world(config, preparation, classifier, len(splits.class_names), workdir)
+    shape, classes = splits.pool.images.image_shape, len(splits.class_names)
+    classifier = make_classifier(config.classifier, shape, classes, tuple(config.data.pixel_range))
+    world = make_world(config, preparation, classifier, classes, workdir)
     if stage == "features":
       return None
     comparison = Comparison(config, splits, classifier, world, judge, workdir)
@@ -117,10 +118,10 @@ def tell_precision(precision: str) -> None:
 
 
 def train_judge(config: ConfigDict, splits: Splits, cache: pathlib.Path) -> Judge:
-  """The judge of the run: its classifier, by cross-entropy so that its outputs are probabilities."""
-  section = ConfigDict({**config.classifier.to_dict(), "loss": "cross_entropy"})
-  classifier = make_classifier(section, splits.pool.images.image_shape, len(splits.class_names))
-  return make_judge(classifier, section, splits, tuple(config.data.pixel_range), Cache(cache))
+  """The judge of the run, by `config.judge`."""
+  section, pixel_range = classifier_section(config), tuple(config.data.pixel_range)
+  classifier = make_classifier(section, splits.pool.images.image_shape, len(splits.class_names), pixel_range)
+  return make_judge(classifier, section, config.judge.confidence, splits, pixel_range, Cache(cache))
 
 
 def check(config: ConfigDict, stage: str, known: bool) -> None:

@@ -79,7 +79,7 @@ class AutoEncoder(NamedTuple):
 
 
 class Classifier(NamedTuple):
-  """A classifier as pure functions.
+  """A classifier as pure functions; images come in the pixel range of the data, whichever the network itself sees.
 
   init(key) -> params; logits(params, images f32[n h w c]) -> f32[n k], k = 1 for two classes;
   training_logits(params, images, key): the same with dropout, where the network has any;
@@ -186,6 +186,13 @@ def decode(images: UInt8[Array, "*n h w c"], pixel_range: PixelRange) -> Float[A
   """Bytes as stored to the values that networks see; on device, inside jit."""
   low, high = pixel_range
   return low + images.astype(jax.numpy.float32) * ((high - low) / 255)
+
+
+def rescale(images: Float[Array, "*n"], seen: PixelRange, wanted: PixelRange) -> Float[Array, "*n"]:
+  """Images of one pixel range in another; the same array where both are equal."""
+  if seen == wanted:
+    return images
+  return wanted[0] + (images - seen[0]) * ((wanted[1] - wanted[0]) / (seen[1] - seen[0]))
 
 
 def encode(images: Float[Array, "*n h w c"], pixel_range: PixelRange) -> UInt8[np.ndarray, "*n h w c"]:

@@ -22,6 +22,19 @@ MULTICLASS = tuple(name for name in STRATEGIES if name != "min_distance")
 """The same without minimum distance, which is for two classes."""
 
 
+ALL_CNN = {
+  "network": "all_cnn", "epochs": 150, "batch_size": 128, "optimizer": "sgd", "learning_rate": 0.01,
+  "decay_epochs": (130, 140), "weight_decay": 1e-3,
+}  # fmt: skip
+"""All-CNN-C as the paper trains it on CIFAR ten."""
+
+LENET = {
+  "network": "lenet5", "epochs": 10, "optimizer": "adam", "learning_rate": 1e-3, "decay_epochs": (),
+  "weight_decay": 0.0,
+}  # fmt: skip
+"""What takes its place on 2 CPU cores, where an epoch of it is 10 minutes."""
+
+
 def get_config() -> ConfigDict:
   """The fields and their defaults; locked, so that a misspelt override is an error."""
   config = ConfigDict()
@@ -51,10 +64,11 @@ def get_config() -> ConfigDict:
   config.data.store = (
     "decoded"  # decoded | records: TFDS's images kept decoded in the cache, or decoded when read
   )
-  config.data.pixel_range = (0.0, 1.0)  # what black and white are to the networks
+  config.data.pixel_range = (0.0, 1.0)  # what black and white are to the networks: GAN, auto-encoder, critic
 
   config.classifier = ConfigDict()
   config.classifier.network = "linear"  # linear | lenet5 | lenet_20_50_500 | all_cnn | celeba
+  config.classifier.pixel_range = ()  # what black and white are to its network; empty: as data.pixel_range
   config.classifier.loss = "cross_entropy"  # cross_entropy | hinge (two classes)
   config.classifier.epochs = 10
   config.classifier.batch_size = 10
@@ -62,6 +76,17 @@ def get_config() -> ConfigDict:
   config.classifier.learning_rate = 1e-3
   config.classifier.decay_epochs = ()  # epochs from which the rate is a tenth
   config.classifier.weight_decay = 0.0  # times the weights, added to the gradient
+
+  # A classifier trained on all labels: GAAL's stand-in labeller, and what scores a GAN's samples (all of it D)
+  config.judge = ConfigDict()
+  config.judge.network = "lenet5"  # as of the classifier, and better than a linear one: it labels for it
+  config.judge.epochs = 10
+  config.judge.batch_size = 50
+  config.judge.optimizer = "adam"
+  config.judge.learning_rate = 1e-3
+  config.judge.decay_epochs = ()
+  config.judge.weight_decay = 0.0
+  config.judge.confidence = 0.9  # images with no class so probable are rejected, as a person's n.a.; 0: none
 
   config.loop = ConfigDict()
   config.loop.start = 50  # labels at the start
@@ -93,10 +118,13 @@ def get_config() -> ConfigDict:
   config.gan.looks = 10  # sample grids and classifier scores during training, evenly spaced; 0: none
   config.gan.seed = 0
 
-  config.autoencoder = ConfigDict()
+  config.autoencoder = ConfigDict()  # its loss is the mean squared error (D), no field
   config.autoencoder.network = "plain"  # plain (MNIST) | cifar | celeba
   config.autoencoder.code_channels = 4  # 4x4x4 = 64 values for MNIST two, 12 for ten
   config.autoencoder.epochs = 40  # passes over the pool, drawn with replacement (D)
+  config.autoencoder.iterations = (
+    0  # batches in place of the epochs, whatever the size of the pool; 0: the epochs
+  )
   config.autoencoder.batch_size = 100
   config.autoencoder.learning_rate = 1e-3  # Adam
   config.autoencoder.checkpoint_every = 500  # iterations
@@ -124,16 +152,25 @@ def get_config() -> ConfigDict:
   config.synthesis = ConfigDict()
   config.synthesis.ascent_steps = 100  # Adam steps in latent space
   config.synthesis.learning_rate = 0.01  # of these steps (D outside CelebA)
+  config.synthesis.batch = (
+    0  # latents that ascend together, of which a cycle has a multiple; 0: all of a cycle
+  )
   config.synthesis.batch_norm = (
     "frozen"  # frozen | reference: running statistics, or those of the batch of latents
   )
   return config.lock()
 
 
+def dotted(section: str, settings: dict) -> dict:
+  """The settings of a section by dotted field, as the variant `small` names them."""
+  return {f"{section}.{field}": value for field, value in settings.items()}
+
+
 def cifar(config: ConfigDict) -> ConfigDict:
   """What both CIFAR-10 benchmarks share: the data, the nets of Gulrajani et al. (2017), the auto-encoder."""
   config.data.name = "cifar10"
   config.data.pixel_range = (-1.0, 1.0)
+  config.judge.update(ALL_CNN)
   config.gan.width = config.gan.critic_width = 128
   config.gan.batch_norm = "generator"
   config.gan.batch_size = config.gan.generator_batch_size = 64

@@ -13,6 +13,9 @@ def get_config(argument: str = "") -> ConfigDict:
   config.strategies = base.MULTICLASS
   config.classifier.epochs = 50
   config.classifier.learning_rate = 3e-3
+  # LeNet's windows are too large for 8x8.
+  config.judge.network = "celeba"
+  config.judge.epochs = 30
   config.loop.budget = 300
   config.gan.width = config.gan.critic_width = 32
   config.autoencoder.batch_size = 50

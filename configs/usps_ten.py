@@ -1,4 +1,7 @@
-"""USPS ten (appendix E): trained on MNIST ten, tested on USPS. The arguments of `mnist_ten.py`; shares its GAN."""
+"""USPS ten (appendix E): trained on MNIST ten, tested on USPS. The arguments of `mnist_ten.py`; shares its GAN.
+
+The classifier sees pixels in [0, 1]: LeNet-5 with all labels is right on 92 % of USPS (experiments/usps_ten).
+"""
 
 from ml_collections import ConfigDict
 

@@ -1,4 +1,8 @@
-"""USPS two (appendix E): trained on MNIST two, tested on USPS. The arguments of `mnist_two.py`; shares its GAN."""
+"""USPS two (appendix E): trained on MNIST two, tested on USPS. The arguments of `mnist_two.py`; shares its GAN.
+
+The classifier sees pixels in [-1, 1] (D): with all labels it is then right on 94 % of USPS, in [0, 1] on 68 %, where
+the paper, which does not name the range, has 91 % (experiments/usps_two).
+"""
 
 from ml_collections import ConfigDict
 
@@ -10,4 +14,5 @@ def get_config(argument: str = "") -> ConfigDict:
   config = mnist_two.get_config(argument)
   config.name = config.name.replace("MNIST two", "USPS two")
   config.data.test_set = "usps"
+  config.classifier.pixel_range = (-1.0, 1.0)
   return config

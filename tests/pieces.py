@@ -81,7 +81,7 @@ def passes(folder):
 def seeds():
   """Three seeds' classifiers: their weights, accuracy, and scores of few and of many images."""
   config = get_config().classifier
-  classifier = make_classifier(config, SHAPE, CLASSES)
+  classifier = make_classifier(config, SHAPE, CLASSES, RANGE)
   x, y = images(60)
   keys = jax.vmap(jax.random.key)(jnp.arange(3))
   params = make_fit(classifier, config, RANGE)(

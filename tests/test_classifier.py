@@ -33,7 +33,7 @@ def labels_of(classes):
 
 
 def fitted(config, classes, ids=IDS, labels=None, count=COUNT):
-  classifier = make_classifier(config, (3, 3, 1), classes)
+  classifier = make_classifier(config, (3, 3, 1), classes, RANGE)
   fit = make_fit(classifier, config, RANGE)
   labels = labels_of(classes) if labels is None else labels
   return classifier, fit, fit(KEYS, CYCLE, IMAGES[ids], labels, np.int32(count))
@@ -98,6 +98,55 @@ def numpy_fit(config, key, initial, ids, labels):
         moments[i] = first, second
         params[i] = params[i] - rate * step
   return params
+
+
+def test_the_network_s_own_pixel_range():
+  """Images in [1, 3], the network's in [-1, 1]: logits, dropout's too, and the hidden layer of images brought there."""
+  classifier = make_classifier(settings(pixel_range=(-1.0, 1.0)), (3, 3, 1), 4, (1.0, 3.0))
+  params = classifier.init(jax.random.key(0))
+  kernel, bias = linear(jax.tree.map(lambda p: p[None], params))
+  images = jnp.asarray(PIXELS.reshape(40, 3, 3, 1) + 2, jnp.float32)
+  for logits in (
+    classifier.logits(params, images),
+    classifier.training_logits(params, images, jax.random.key(1)),
+  ):
+    np.testing.assert_allclose(logits, PIXELS @ kernel + bias, atol=1e-5)
+  np.testing.assert_allclose(classifier.hidden(params, images), PIXELS, atol=1e-5)
+
+
+def test_training_in_an_own_pixel_range_is_training_in_that_range():
+  config = settings(pixel_range=RANGE)
+  classifier = make_classifier(config, (3, 3, 1), 4, (0.0, 1.0))
+  fit = make_fit(classifier, config, (0.0, 1.0))
+  params, (_, _, expected) = (
+    fit(KEYS, CYCLE, IMAGES[IDS], labels_of(4), np.int32(COUNT)),
+    fitted(settings(), 4),
+  )
+  jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), params, expected)
+  found, truth = (
+    np.asarray(make_scorer(made, entropy, seen).block(weights, IMAGES))
+    for made, seen, weights in (
+      (classifier, (0.0, 1.0), params),
+      (make_classifier(settings(), (3, 3, 1), 4, RANGE), RANGE, expected),
+    )
+  )
+  np.testing.assert_allclose(found, truth, atol=1e-5)
+  # Trained on pixels in [0, 1] it is another one.
+  other = make_classifier(settings(), (3, 3, 1), 4, (0.0, 1.0))
+  plain = make_fit(other, settings(), (0.0, 1.0))(KEYS, CYCLE, IMAGES[IDS], labels_of(4), np.int32(COUNT))
+  assert np.abs(linear(params)[0] - linear(plain)[0]).max() > 1e-3
+
+
+def test_the_range_of_the_data_is_the_default_bit_for_bit():
+  named, unnamed = (fitted(settings(pixel_range=pixel_range), 4)[2] for pixel_range in (RANGE, ()))
+  jax.tree.map(np.testing.assert_array_equal, named, unnamed)
+  classifier = make_classifier(settings(), (3, 3, 1), 4, RANGE)
+  params = jax.eval_shape(classifier.init, jax.random.key(0))
+  images = jax.ShapeDtypeStruct((2, 3, 3, 1), jnp.float32)
+  operations = [
+    equation.primitive.name for equation in jax.make_jaxpr(classifier.logits)(params, images).eqns
+  ]
+  assert not {"sub", "mul"} & set(operations)
 
 
 SGD = {"optimizer": "sgd", "weight_decay": 0.1, "epochs": 5, "decay_epochs": (2, 4)}

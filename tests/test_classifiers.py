@@ -35,11 +35,24 @@ def test_one_batch_is_learned(network, side, classes, rate, epochs):
   config = settings(network=network, epochs=epochs, learning_rate=rate, batch_size=6)
   pool = jnp.asarray(np.random.default_rng(3).integers(0, 256, (6, side, side, 3), np.uint8))
   ids = np.arange(6, dtype=np.int32)
-  classifier = make_classifier(config, (side, side, 3), classes)
+  classifier = make_classifier(config, (side, side, 3), classes, RANGE)
   fit = make_fit(classifier, config, RANGE)
   params = fit(seed_keys((6,)), 0, pool[None], ids[None] % classes, np.int32(6))
   # Random images: only a net that is trained rightly knows them.
   assert make_accuracy(classifier, RANGE, classes)(params, pool, jnp.asarray(ids % classes)).overall == 1
+
+
+def test_a_single_logit_of_all_cnn_takes_both_signs():
+  net, x = AllCNN(1), jax.random.normal(jax.random.key(0), (4, 12, 12, 3))
+  params = net.init(jax.random.key(1), x)
+  last = params["params"]["Conv_8"]
+  turned = {"params": {**params["params"], "Conv_8": jax.tree.map(lambda p: -p, last)}}
+  logits = net.apply(params, x)
+  assert np.abs(logits).min() > 0
+  np.testing.assert_allclose(net.apply(turned, x), -logits, atol=1e-6)
+  # Of several, as published, none is negative.
+  ten = AllCNN(10)
+  assert ten.apply(ten.init(jax.random.key(1), x), x).min() >= 0
 
 
 @pytest.mark.parametrize(
@@ -53,7 +66,7 @@ def test_one_batch_is_learned(network, side, classes, rate, epochs):
   ],
 )
 def test_fresh_classifiers_know_nothing(network, size, classes):
-  classifier = make_classifier(settings(network=network), size, classes)
+  classifier = make_classifier(settings(network=network), size, classes, RANGE)
   x = jnp.asarray(np.random.default_rng(0).uniform(-1, 1, (8, *size)), jnp.float32)
   labels = jnp.arange(8, dtype=jnp.int32) % classes
   loss = jax.jit(lambda key: classifier.loss(classifier.logits(classifier.init(key), x), labels).mean())
@@ -62,7 +75,7 @@ def test_fresh_classifiers_know_nothing(network, size, classes):
 
 @pytest.mark.parametrize("network", CLASSIFIERS)
 def test_dropout_is_of_training_alone(network):
-  classifier = make_classifier(settings(network=network), (16, 16, 3), 3)
+  classifier = make_classifier(settings(network=network), (16, 16, 3), 3, RANGE)
   x = jax.random.normal(jax.random.key(0), (4, 16, 16, 3))
   params = jax.jit(classifier.init)(jax.random.key(1))
   run = jax.jit(lambda key: classifier.training_logits(params, x, key))
@@ -80,7 +93,7 @@ LAYERS = {"linear": (0, 1), "lenet5": (2, 3), "lenet_20_50_500": (2, 2), "celeba
 
 @pytest.mark.parametrize("network", CLASSIFIERS)
 def test_hidden_is_what_goes_into_the_last_layer(network):
-  classifier = make_classifier(settings(network=network), (16, 16, 3), 3)
+  classifier = make_classifier(settings(network=network), (16, 16, 3), 3, RANGE)
   x = jax.random.normal(jax.random.key(0), (4, 16, 16, 3))
   params = jax.jit(classifier.init)(jax.random.key(1))
   # Checkpoints hold these names.

@@ -40,6 +40,8 @@ def changed(field, value):
     ("data.pixel_range", (1.0, 0.0)),
     ("data.pixel_range", (0.0, 0.0)),
     ("data.pixel_range", (0.0,)),
+    ("classifier.pixel_range", (1.0, -1.0)),
+    ("classifier.pixel_range", (0.5,)),
     ("classifier.network", "lenet"),
     ("classifier.loss", "mse"),
     ("classifier.epochs", 0),
@@ -48,6 +50,13 @@ def changed(field, value):
     ("classifier.learning_rate", float("nan")),
     ("classifier.optimizer", "sdg"),
     ("classifier.weight_decay", -1e-3),
+    ("judge.network", "lenet"),
+    ("judge.optimizer", "sdg"),
+    ("judge.epochs", 0),
+    ("judge.weight_decay", -1e-3),
+    ("judge.decay_epochs", (0,)),
+    ("judge.confidence", -0.1),
+    ("judge.confidence", 1.1),
     ("loop.start", 0),
     ("loop.per_cycle", 0),
     ("loop.budget", 40),
@@ -76,6 +85,7 @@ def changed(field, value):
     ("autoencoder.network", "mnist"),
     ("autoencoder.code_channels", 0),
     ("autoencoder.epochs", 0),
+    ("autoencoder.iterations", -1),
     ("autoencoder.batch_size", 0),
     ("autoencoder.learning_rate", 0.0),
     ("autoencoder.checkpoint_every", 0),
@@ -86,6 +96,8 @@ def changed(field, value):
     ("synthesis.ascent_steps", -1),
     ("synthesis.learning_rate", 0.0),
     ("synthesis.batch_norm", "batch"),
+    ("synthesis.batch", -1),
+    ("synthesis.batch", 4),
   ],
 )
 def test_impossible_values_are_named(field, value):
@@ -127,6 +139,15 @@ def test_what_does_not_fit_the_data_is_named(field, value, classes, pool, shape)
   with pytest.raises(InputError, match=f"^{field}: found"):
     validate_for_data(config, classes, pool, shape)
   validate_for_data(changed("strategies", ("random",)), 2, 500, (28, 28, 1))
+
+
+def test_the_judge_s_network_has_to_fit_where_a_gan_is_looked_at():
+  config = changed("strategies", ("asal_pixels",))
+  with pytest.raises(InputError, match=r"^judge.network: found 'lenet5'; images are \(8, 8\), needed 16x16"):
+    validate_for_data(config, 2, 500, (8, 8, 1))
+  validate_for_data(changed("strategies", ("random",)), 2, 500, (8, 8, 1))
+  config.judge.network = "linear"
+  validate_for_data(config, 2, 500, (8, 8, 1))
 
 
 def test_start_set_needs_enough_of_each_class():

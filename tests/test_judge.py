@@ -7,7 +7,7 @@ import scipy.stats
 
 from asal_jax.models import judge
 from asal_jax.models.classifier import make_classifier
-from asal_jax.models.judge import classifier_score, make_judge
+from asal_jax.models.judge import classifier_score, classifier_section, make_judge
 from asal_jax.pools import blocks
 from asal_jax.pools.blocks import sample_ids
 from asal_jax.pools.kinds import ArrayPool
@@ -27,11 +27,11 @@ def splits(classes, shift=0):
   return Splits(pool, test, tuple(str(k) for k in range(classes)))
 
 
-def judged(data, folder, pixel_range=RANGE, **overrides):
+def judged(data, folder, pixel_range=RANGE, confidence=0.0, **overrides):
   config = get_config().classifier
   config.update({"epochs": 120, "batch_size": 4, "learning_rate": 0.02, **overrides})
-  classifier = make_classifier(config, (5, 6, 1), len(data.class_names))
-  return make_judge(classifier, config, data, pixel_range, Cache(folder))
+  classifier = make_classifier(config, (5, 6, 1), len(data.class_names), pixel_range)
+  return make_judge(classifier, config, confidence, data, pixel_range, Cache(folder))
 
 
 @pytest.mark.parametrize(("classes", "loss"), [(2, "cross_entropy"), (2, "hinge"), (3, "cross_entropy")])
@@ -41,8 +41,8 @@ def test_it_knows_all_labels_of_the_pool(tmp_path, monkeypatch, classes, loss):
   data = splits(classes)
   found = judged(data, tmp_path, loss=loss)
   # Random images: only a model trained on every label knows them all.
-  np.testing.assert_array_equal(found.predict(POOL), data.pool.labels)
-  assert found.predict(POOL).dtype == np.int32
+  np.testing.assert_array_equal(found.label(POOL), data.pool.labels)
+  assert found.label(POOL).dtype == np.int32
   p = found.probabilities(TEST)
   assert p.shape == (37, classes)
   assert p.dtype == np.float32
@@ -50,6 +50,33 @@ def test_it_knows_all_labels_of_the_pool(tmp_path, monkeypatch, classes, loss):
   assert np.all(found.probabilities(POOL)[np.arange(24), data.pool.labels] > 1 / 2)
   right = sum(int(np.argmax(row)) == label for row, label in zip(p, data.test.labels, strict=True))
   assert found.test_accuracy == pytest.approx(right / 37)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("confidence", [0.6, 0.7])
+def test_what_it_is_unsure_of_it_rejects(tmp_path, classes, confidence):
+  data = splits(classes)
+  sure, found = (judged(data, tmp_path, confidence=c, epochs=20) for c in (0.0, confidence))
+  p = found.probabilities(TEST)
+  np.testing.assert_array_equal(p, sure.probabilities(TEST))
+  expected = [int(row.argmax()) if row.max() >= confidence else -1 for row in p]
+  assert found.label(TEST).tolist() == expected
+  assert {-1} < set(expected)
+  # What it rejects is neither its accuracy nor another judge: that of `sure` was taken from the cache.
+  assert found.test_accuracy == sure.test_accuracy == np.mean(sure.label(TEST) == data.test.labels)
+  assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_its_section_is_a_classifier_s():
+  config = get_config()
+  config.classifier.pixel_range, config.classifier.loss = (-1.0, 1.0), "hinge"
+  section = classifier_section(config)
+  assert set(section) == set(config.classifier)
+  assert (section.network, section.loss, section.pixel_range) == ("lenet5", "cross_entropy", (-1.0, 1.0))
+  config.judge.confidence = 0.5
+  assert classifier_section(config) == section
+  config.judge.epochs += 1
+  assert classifier_section(config) != section
 
 
 def test_of_a_large_pool_it_sees_a_sample(tmp_path, monkeypatch):
@@ -86,7 +113,7 @@ def test_it_is_made_once_for_its_settings_images_and_labels(tmp_path, monkeypatc
   again = judged(data, tmp_path)
   np.testing.assert_array_equal(first.probabilities(TEST), again.probabilities(TEST))
   assert again.test_accuracy == first.test_accuracy
-  flipped = data._replace(test=data.test._replace(labels=again.predict(TEST)))
+  flipped = data._replace(test=data.test._replace(labels=again.label(TEST)))
   assert judged(flipped, tmp_path).test_accuracy == 1
   others = [
     lambda: judged(splits(3, shift=1), tmp_path),

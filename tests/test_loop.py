@@ -95,7 +95,7 @@ def test_a_selection_without_its_labels_is_kept_for_a_person(tmp_path, error, ke
 def test_a_rejected_sample_teaches_nothing(shared):
   config = get_config().classifier
   config.update({"epochs": 3, "batch_size": 2})
-  classifier = make_classifier(config, (4, 4, 1), 2)
+  classifier = make_classifier(config, (4, 4, 1), 2, (0.0, 1.0))
   fit = make_fit(classifier, config, (0.0, 1.0), shared)
 
   def train(labels, changed=()):

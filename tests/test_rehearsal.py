@@ -16,6 +16,7 @@ def test_plain_nets_fit_any_image(shape):
   ("overrides", "shape", "section"),
   [
     ({"classifier.network": "lenet5"}, (4, 4, 1), "classifier"),
+    ({"judge.network": "lenet5"}, (4, 4, 1), "judge"),
     ({"gan.network": "residual"}, (28, 28, 1), "gan"),
     ({"autoencoder.network": "cifar"}, (30, 30, 3), "autoencoder"),
   ],
@@ -27,5 +28,7 @@ def test_the_section_that_does_not_fit_is_named(overrides, shape, section):
 
 
 def test_only_what_is_used_is_tried():
-  config = tiny.config(**{"gan.network": "residual"}, strategies=("random", "entropy"))
-  rehearse(config, (28, 28, 1), 2)
+  config = tiny.config(
+    **{"gan.network": "residual", "judge.network": "lenet5"}, strategies=("random", "entropy")
+  )
+  rehearse(config, (4, 4, 1), 2)

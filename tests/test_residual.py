@@ -38,6 +38,24 @@ def test_critic(dropout):
   assert describe(FirstBlock(WIDTH), 5, 32, 32, 3) == (first, (5, 16, 16, WIDTH))
 
 
+def test_initial_weights_are_he_s_but_glorot_s_on_shortcuts_and_output():
+  """Uniform within sqrt(6 gain / (fan in + fan out)), gain 2 or 1."""
+  nets = {"generator": (Generator(WIDTH, 3), (1, 128)), "critic": (Critic(WIDTH, CT), (1, 32, 32, 3))}
+  glorot = {"generator": 0, "critic": 0}
+  for name, (net, shape) in nets.items():
+    params = jax.jit(net.init)(jax.random.key(0), normal(0, *shape))["params"]
+    for path, kernel in jax.tree_util.tree_leaves_with_path(params):
+      if kernel.ndim != 4:
+        continue
+      kh, kw, inputs, outputs = kernel.shape
+      shortcut_or_output = kh == 1 or (name == "generator" and outputs == 3)
+      glorot[name] += shortcut_or_output
+      bound = np.sqrt((6 if shortcut_or_output else 12) / (kh * kw * (inputs + outputs)))
+      # The largest of many uniform draws is just below their bound.
+      assert 0.95 * bound < np.abs(kernel).max() <= bound, path
+  assert glorot == {"generator": 4, "critic": 2}
+
+
 def native(x, params):
   """A 'SAME' convolution with bias by XLA's own."""
   y = lax.conv_general_dilated(

@@ -251,7 +251,7 @@ def test_compiled_and_eager_rivals_have_the_same_critics_gradient(torch, monkeyp
 def test_both_have_all_cnn(torch):
   from experiments.speed.rival_classifiers import make_all_cnn
 
-  ours = make_classifier(cifar_ten.get_config().classifier, (32, 32, 3), 10)
+  ours = make_classifier(cifar_ten.get_config().classifier, (32, 32, 3), 10, (0.0, 1.0))
   net, params = make_all_cnn().eval(), ours.init(jax.random.key(0))
   convs = [layer for layer in net if isinstance(layer, torch.nn.Conv2d)]
   named = sorted(params["params"].items(), key=lambda item: int(item[0].split("_")[1]))

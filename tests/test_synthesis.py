@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from asal_jax.acquisition.score import SCORES
-from asal_jax.acquisition.synthesis import make_synthesis
+from asal_jax.acquisition.synthesis import in_batches, make_synthesis
 from asal_jax.models.classifier import cross_entropy
 from asal_jax.rng import seed_keys, stream
 from asal_jax.types import GAN, Classifier
@@ -33,9 +33,9 @@ gan = GAN(None, None, None, generate, None, None, LATENT)
 classifier = Classifier(None, logits, None, cross_entropy, None)
 
 
-def synthesis(score, steps, batch=BATCH, gan=gan):
+def synthesis(score, steps, batch=BATCH, gan=gan, size=0):
   config = get_config().synthesis
-  config.update({"ascent_steps": steps, "learning_rate": 0.05})
+  config.update({"ascent_steps": steps, "learning_rate": 0.05, "batch": size})
   return make_synthesis(config, gan, classifier, SCORES[score], batch)
 
 
@@ -78,11 +78,12 @@ def test_ascent_equals_one_adam_loop_a_latent(score):
     np.testing.assert_allclose(row, expected, atol=1e-4)
 
 
-def test_ascent_through_batch_statistics_follows_the_whole_batch():
-  def centred(params, z):
-    x = z @ params
-    return jax.nn.sigmoid(x - x.mean(axis=0)[None]).reshape(-1, 3, 3, 1)
+def centred(params, z):
+  x = z @ params
+  return jax.nn.sigmoid(x - x.mean(axis=0)[None]).reshape(-1, 3, 3, 1)
 
+
+def test_ascent_through_batch_statistics_follows_the_whole_batch():
   found = synthesis("entropy", 25, gan=gan._replace(generate=centred))(KEYS, CYCLE, GENERATOR, CLASSIFIERS)
   for row, start, weights in zip(found, draws(), CLASSIFIERS, strict=True):
     total = lambda z, w=weights: SCORES["entropy"](logits(w, centred(GENERATOR, z))).sum()  # noqa: E731
@@ -91,6 +92,29 @@ def test_ascent_through_batch_statistics_follows_the_whole_batch():
     np.testing.assert_allclose(row, expected, atol=1e-3)
     alone = ascend(lambda z, w=weights: slope("entropy", z, np.asarray(w, float)[:, 0]), start[0], 25)
     assert np.abs(row[0] - alone).max() > 0.01
+
+
+@pytest.mark.parametrize("size", [1, 2, 4])
+def test_batches_of_a_cycle_equal_each_batch_alone(size):
+  coupled = gan._replace(generate=centred)
+  found = synthesis("entropy", 25, gan=coupled, size=size)(KEYS, CYCLE, GENERATOR, CLASSIFIERS)
+  for row, start, weights in zip(found, draws(), CLASSIFIERS, strict=True):
+    total = lambda z, w=weights: SCORES["entropy"](logits(w, centred(GENERATOR, z))).sum()  # noqa: E731
+    gradient = jax.jit(jax.grad(total))
+    for batch in np.split(np.arange(BATCH), BATCH // size):
+      expected = ascend(lambda z, g=gradient: np.asarray(g(jnp.asarray(z)), float), start[batch], 25)
+      np.testing.assert_allclose(row[batch], expected, atol=1e-3)
+  whole, parts = (synthesis("entropy", 25, size=n)(KEYS, CYCLE, GENERATOR, CLASSIFIERS) for n in (0, size))
+  # Without statistics of the batch its size does not matter.
+  np.testing.assert_allclose(parts, whole, atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [0, 1, 3, 6])
+def test_what_is_generated_in_batches_is_that_of_each_batch(size):
+  z = normal(5, 6, LATENT)
+  expected = [centred(GENERATOR, part) for part in np.split(np.asarray(z), 6 // size if size else 1)]
+  found = jax.jit(lambda z: in_batches(lambda part: centred(GENERATOR, part), z, size))(z)
+  np.testing.assert_allclose(found, np.concatenate(expected), atol=1e-6)
 
 
 def test_ascended_latents_score_higher():

@@ -26,6 +26,8 @@ def config(**overrides):
     "subpool": 20,
     "data.classes": (3, 8),
     "classifier.epochs": 2,
+    "judge.network": "linear",
+    "judge.epochs": 2,
     "loop.start": 10,
     "loop.per_cycle": 5,
     "loop.budget": 25,

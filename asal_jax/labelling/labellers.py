@@ -34,12 +34,12 @@ NAMED = 5
 
 
 def make_classifier_labeller(
-  predict: Callable[[UInt8[np.ndarray, "n h w c"]], Int32[np.ndarray, " n"]],
+  judged: Callable[[UInt8[np.ndarray, "n h w c"]], Int32[np.ndarray, " n"]],
 ) -> Labeller:
-  """A labeller that asks `predict` of `judge.Judge`: a stand-in for a person, to be named so. It rejects nothing."""
+  """A labeller that asks `label` of `judge.Judge`, -1 for what that rejects: a stand-in for a person, named so."""
 
   def label(strategy: str, cycle: int, images: UInt8[np.ndarray, "s b h w c"]) -> Int32[np.ndarray, "s b"]:
-    return predict(images.reshape(-1, *images.shape[2:])).reshape(images.shape[:2])
+    return judged(images.reshape(-1, *images.shape[2:])).reshape(images.shape[:2])
 
   return label
 

@@ -18,7 +18,7 @@ from asal_jax.networks import pure, training
 from asal_jax.networks.classifiers import CLASSIFIERS
 from asal_jax.pools.blocks import map_blocks
 from asal_jax.rng import stream
-from asal_jax.types import Classifier, Params, PixelRange, Score, decode
+from asal_jax.types import Classifier, Params, PixelRange, Score, decode, rescale
 
 
 def cross_entropy(logits: Float[Array, "n k"], labels: Int32[Array, " n"]) -> Float[Array, " n"]:
@@ -37,16 +37,24 @@ LOSSES = {"cross_entropy": cross_entropy, "hinge": hinge}
 OPTIMIZERS = ("adam", "sgd")
 
 
-def make_classifier(config: ConfigDict, image_shape: tuple[int, int, int], classes: int) -> Classifier:
-  """The classifier of `config.classifier` for images of `image_shape` (h, w, c): one logit for two classes."""
+def make_classifier(
+  config: ConfigDict, image_shape: tuple[int, int, int], classes: int, pixel_range: PixelRange
+) -> Classifier:
+  """The classifier of `config.classifier` for images of `image_shape` (h, w, c): one logit for two classes.
+
+  It takes images in `pixel_range`, that of the data; its network sees them in `config.pixel_range`, where one is given.
+  """
   network = CLASSIFIERS[config.network](1 if classes == 2 else classes)
-  with_dropout = training(network)
+  evaluate, hidden, with_dropout = pure(network), pure(network, "hidden"), training(network)
+  own = tuple(config.pixel_range) or pixel_range
   return Classifier(
     init=lambda key: network.init(key, jnp.zeros((1, *image_shape))),
-    logits=pure(network),
-    training_logits=lambda params, images, key: with_dropout(params, images, key)[0],
+    logits=lambda params, images: evaluate(params, rescale(images, pixel_range, own)),
+    training_logits=lambda params, images, key: with_dropout(params, rescale(images, pixel_range, own), key)[
+      0
+    ],
     loss=LOSSES[config.loss],
-    hidden=pure(network, "hidden"),
+    hidden=lambda params, images: hidden(params, rescale(images, pixel_range, own)),
   )
 
 

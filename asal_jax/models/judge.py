@@ -29,21 +29,33 @@ MOST = 200_000
 class Judge(NamedTuple):
   """A classifier that has seen every label of the pool (up to MOST): a stand-in for a person.
 
-  probabilities(images u8[n h w c]) -> f32[n k], column k of label k, k = 2 for two classes; predict(images
-  u8[n h w c]) -> i32[n], the most probable label; `test_accuracy` is the share of the test set predicted rightly.
+  probabilities(images u8[n h w c]) -> f32[n k], column k of label k, k = 2 for two classes; label(images
+  u8[n h w c]) -> i32[n], the most probable label, or -1 where it is less probable than the judge's confidence;
+  `test_accuracy` is the share of the test set whose most probable label is right.
   """
 
   probabilities: Callable[[UInt8[np.ndarray, "n h w c"]], Float32[np.ndarray, "n k"]]
-  predict: Callable[[UInt8[np.ndarray, "n h w c"]], Int32[np.ndarray, " n"]]
+  label: Callable[[UInt8[np.ndarray, "n h w c"]], Int32[np.ndarray, " n"]]
   test_accuracy: float
 
 
+def classifier_section(config: ConfigDict) -> ConfigDict:
+  """`config.judge` as a classifier's section: by cross-entropy, whose outputs are probabilities.
+
+  The network sees pixels as the learner's does. Its confidence is no part of it: it trains nothing.
+  """
+  section = {name: value for name, value in config.judge.items() if name != "confidence"}
+  return ConfigDict({**section, "loss": "cross_entropy", "pixel_range": config.classifier.pixel_range})
+
+
 def make_judge(
-  classifier: Classifier, config: ConfigDict, splits: Splits, pixel_range: PixelRange, cache: Cache
-) -> Judge:
+  classifier: Classifier, config: ConfigDict, confidence: float, splits: Splits, pixel_range: PixelRange,
+  cache: Cache,
+) -> Judge:  # fmt: skip
   """The judge of a data set: `classifier`, trained by its settings `config`; from the cache, or put there.
 
-  It reads labels of the whole pool. It is for evaluation and as the stand-in labeller, never for selection.
+  It labels what it gives a class at least the probability `confidence`, and rejects the rest. It reads labels of the
+  whole pool. It is for evaluation and as the stand-in labeller, never for selection.
   """
   params = _trained(classifier, config, splits.pool, len(splits.class_names), pixel_range, cache)
 
@@ -60,11 +72,12 @@ def make_judge(
   def probabilities(images: UInt8[np.ndarray, "n h w c"]) -> Float32[np.ndarray, "n k"]:
     return np.asarray(softmax(params, images))
 
-  def predict(images: UInt8[np.ndarray, "n h w c"]) -> Int32[np.ndarray, " n"]:
-    return probabilities(images).argmax(axis=1).astype(np.int32)
+  def label(images: UInt8[np.ndarray, "n h w c"]) -> Int32[np.ndarray, " n"]:
+    p = probabilities(images)
+    return np.where(p.max(axis=1) < confidence, -1, p.argmax(axis=1)).astype(np.int32)
 
-  accuracy = float(np.mean(predict(splits.test.images) == splits.test.labels))
-  return Judge(probabilities, predict, accuracy)
+  right = probabilities(splits.test.images).argmax(axis=1) == splits.test.labels
+  return Judge(probabilities, label, float(np.mean(right)))
 
 
 def _trained(

@@ -128,7 +128,8 @@ def train(
       if save:
         checkpoints.save(done, state)
       if show:
-        show(done, state)
+        with progress.aside():
+          show(done, state)
     return state
 
 

@@ -69,7 +69,8 @@ def lenet_20_50_500(outputs: int) -> LeNet:
 class AllCNN(Network):
   """All-CNN-C (Springenberg et al. 2015): 1,369,738 parameters for ten classes of 32x32 colour images.
 
-  Its last layer is a 1x1 convolution; the hidden layer is what goes into it, averaged over the positions.
+  Its last layer is a 1x1 convolution; the hidden layer is what goes into it, averaged over the positions. The ReLU on
+  the last layer is left out where that has one output (two classes): a sigmoid of what is never negative is no choice.
   """
 
   outputs: int
@@ -85,7 +86,8 @@ class AllCNN(Network):
       x = drop(x, 0.5)
     x = nn.relu(Conv(192, size=3, padding="VALID")(x))
     x = nn.relu(Conv(192, size=1)(x))
-    logits = nn.relu(Conv(self.outputs, size=1)(x))
+    logits = Conv(self.outputs, size=1)(x)
+    logits = nn.relu(logits) if self.outputs > 1 else logits
     return x.mean(axis=(1, 2)), logits.mean(axis=(1, 2))
 
 

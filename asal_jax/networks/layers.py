@@ -254,9 +254,9 @@ def upsample(x: Float[Array, "b h w c"]) -> Float[Array, "b 2*h 2*w c"]:
   return x.repeat(2, axis=1).repeat(2, axis=2)
 
 
-def he_uniform(fan_in: float, fan_out: float):
-  """Uniform with variance 4 / (fan_in + fan_out): He's for the mean fan (Gulrajani 2017's plain nets)."""
-  bound = math.sqrt(12 / (fan_in + fan_out))
+def fan_uniform(fan_in: float, fan_out: float, he: bool = True):
+  """Uniform with variance 4 / (fan_in + fan_out), He's for the mean fan (Gulrajani 2017), or half of it: Glorot's."""
+  bound = math.sqrt((12 if he else 6) / (fan_in + fan_out))
   return lambda key, shape, dtype=jnp.float32: jax.random.uniform(key, shape, dtype, -bound, bound)
 
 
@@ -274,18 +274,22 @@ class Dense(nn.Module):
 
 
 class Conv(nn.Module):
-  """Convolution with bias; the fans of its initial weights count each output once per `stride`^2 inputs."""
+  """Convolution with bias; the fans of its initial weights count each output once per `stride`^2 inputs.
+
+  These are He's, or with `he` of False Glorot's.
+  """
 
   features: int
   size: int = 5
   stride: int = 1
   padding: str = "SAME"
+  he: bool = True
 
   @nn.compact
   def __call__(self, x):
     """[b, h, w, c] to [b, oh, ow, features]."""
     area, channels = self.size**2, x.shape[-1]
-    init = he_uniform(area * channels, area * self.features / self.stride**2)
+    init = fan_uniform(area * channels, area * self.features / self.stride**2, self.he)
     kernel = self.param("kernel", init, (self.size, self.size, channels, self.features))
     bias = self.param("bias", nn.initializers.zeros, (self.features,))
     return conv(x, kernel, self.stride, self.padding) + bias[None, None, None]
@@ -301,7 +305,7 @@ class ConvTranspose(nn.Module):
   def __call__(self, x):
     """[b, h, w, c] to [b, 2 h, 2 w, features]."""
     area, channels = self.size**2, x.shape[-1]
-    init = he_uniform(area * channels / 4, area * self.features)
+    init = fan_uniform(area * channels / 4, area * self.features)
     kernel = self.param("kernel", init, (self.size, self.size, self.features, channels))
     bias = self.param("bias", nn.initializers.zeros, (self.features,))
     return conv_transpose(x, kernel) + bias[None, None, None]

@@ -1,4 +1,7 @@
-"""The residual GANs for 32x32 images: Gulrajani et al. (2017), and with dropout in the critic Wei et al. (2018)."""
+"""The residual GANs for 32x32 images: Gulrajani et al. (2017), and with dropout in the critic Wei et al. (2018).
+
+As in the public code, shortcuts and the generator's last convolution start with Glorot's weights, the others with He's.
+"""
 
 import flax.linen as nn
 
@@ -16,7 +19,7 @@ class UpBlock(nn.Module):
     y = nn.relu(batch_norm()(x, use_running_average=not train))
     y = Conv(self.features, size=3)(upsample(y))
     y = nn.relu(batch_norm()(y, use_running_average=not train))
-    return Conv(self.features, size=3)(y) + Conv(self.features, size=1)(upsample(x))
+    return Conv(self.features, size=3)(y) + Conv(self.features, size=1, he=False)(upsample(x))
 
 
 class Generator(nn.Module):
@@ -37,7 +40,7 @@ class Generator(nn.Module):
     for _ in range(3):
       x = UpBlock(self.width)(x, train)
     x = nn.relu(batch_norm()(x, use_running_average=not train))
-    return nn.sigmoid(self.slope * Conv(self.channels, size=3)(x))
+    return nn.sigmoid(self.slope * Conv(self.channels, size=3, he=False)(x))
 
 
 class FirstBlock(nn.Module):
@@ -49,7 +52,7 @@ class FirstBlock(nn.Module):
   def __call__(self, x):
     """f32[b, h, w, c] to f32[b, h/2, w/2, features]."""
     y = Conv(self.features, size=3)(nn.relu(Conv(self.features, size=3)(x)))
-    return mean_pool(y) + Conv(self.features, size=1)(mean_pool(x))
+    return mean_pool(y) + Conv(self.features, size=1, he=False)(mean_pool(x))
 
 
 class Block(nn.Module):
@@ -63,7 +66,7 @@ class Block(nn.Module):
     """f32[b, h, w, features] to the same, or to f32[b, h/2, w/2, features]."""
     y = Conv(self.features, size=3)(nn.relu(x))
     y = Conv(self.features, size=3)(nn.relu(y))
-    return mean_pool(y) + mean_pool(Conv(self.features, size=1)(x)) if self.down else x + y
+    return mean_pool(y) + mean_pool(Conv(self.features, size=1, he=False)(x)) if self.down else x + y
 
 
 class Critic(nn.Module):

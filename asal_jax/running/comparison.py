@@ -13,7 +13,7 @@ from asal_jax import devices, processes
 from asal_jax.acquisition import table
 from asal_jax.acquisition.score import SCORES
 from asal_jax.acquisition.strategy import Synthesis
-from asal_jax.acquisition.synthesis import make_synthesis
+from asal_jax.acquisition.synthesis import in_batches, make_synthesis
 from asal_jax.acquisition.table import World, make_query
 from asal_jax.labelling.labellers import make_classifier_labeller, make_file_labeller
 from asal_jax.labelling.oracle import make_oracle, start_sets
@@ -76,8 +76,12 @@ def _synthesis(config: ConfigDict, preparation: Preparation, classifier: Classif
     gan = gan._replace(generate=gan.generate_by_batch)
   settings, score, batch = config.synthesis, SCORES[config.score], config.loop.per_cycle
   unmoved = ConfigDict({**settings.to_dict(), "ascent_steps": 0})
+
+  def generate(params, z):
+    return in_batches(lambda z: gan.generate(params, z), z, settings.batch)
+
   return Synthesis(
-    gan.generate, state.generator,
+    generate, state.generator,
     ascended=make_synthesis(settings, gan, classifier, score, batch),
     random=make_synthesis(unmoved, gan, classifier, score, batch),
   )  # fmt: skip
@@ -135,7 +139,7 @@ class Comparison:
   def _gaal(self, name: str) -> Strategy:
     """GAAL, labelled by the judge or by a person."""
     labeller = (
-      self._file_labeller() if table.GAAL[name] == "file" else make_classifier_labeller(self.judge().predict)
+      self._file_labeller() if table.GAAL[name] == "file" else make_classifier_labeller(self.judge().label)
     )
     pixel_range = tuple(self.config.data.pixel_range)
     return gaal.gaal(name, self.keys, self.world, labeller, self.stores[name], pixel_range, self.journal)

@@ -32,6 +32,9 @@ PCA_IMAGES = 200_000
 VERSION = 3
 """Raised when code changes what the same settings make, so that older cached things are not used."""
 
+RESIDUAL_VERSION = 1
+"""The same for residual GANs alone; 1: Glorot's initial weights on shortcuts and output."""
+
 
 class Preparation:
   """GAN, auto-encoder and feature sets of one pool: read from the cache, or made and put there.
@@ -81,9 +84,10 @@ class Preparation:
   def _settings(self, section: str) -> dict[str, Any]:
     """What of a config section decides the result."""
     settings = self.config[section].to_dict()
-    for field in ("checkpoint_every", "looks"):
+    for field in ("checkpoint_every", "looks", "epochs" if settings["iterations"] else "iterations"):
       settings.pop(field, None)
-    return {section: settings, **self.made_of}
+    residual = section == "gan" and settings["network"] == "residual"
+    return {section: settings, **self.made_of} | ({"residual": RESIDUAL_VERSION} if residual else {})
 
   @functools.cached_property
   def gan(self) -> tuple[GAN, GANState]:
@@ -106,7 +110,7 @@ class Preparation:
     """The trained auto-encoder."""
     config = self.config.autoencoder
     autoencoder = make_autoencoder(config, self.pool.image_shape, self.pixel_range)
-    iterations = config.epochs * -(-len(self.pool) // config.batch_size)
+    iterations = config.iterations or config.epochs * -(-len(self.pool) // config.batch_size)
     return autoencoder, self._trained("autoencoder", autoencoder, iterations, self._settings("autoencoder"))
 
   def _extractor(self, name: str) -> tuple[Extract, Params, dict[str, Any]]:

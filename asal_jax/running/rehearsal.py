@@ -10,6 +10,7 @@ from asal_jax.errors import InputError
 from asal_jax.models.autoencoder import make_autoencoder
 from asal_jax.models.classifier import make_classifier
 from asal_jax.models.gan import make_gan
+from asal_jax.models.judge import classifier_section
 
 
 def rehearse(config: ConfigDict, image_shape: tuple[int, int, int], classes: int) -> None:
@@ -19,9 +20,9 @@ def rehearse(config: ConfigDict, image_shape: tuple[int, int, int], classes: int
   """
   pixel_range = tuple(config.data.pixel_range)
 
-  def classifier(key, images):
-    made = make_classifier(config.classifier, image_shape, classes)
-    return SCORES[config.score](made.logits(made.init(key), images))
+  def classifier(section: ConfigDict, score: str):
+    made = make_classifier(section, image_shape, classes, pixel_range)
+    return lambda key, images: SCORES[score](made.logits(made.init(key), images))
 
   def gan(key, images):
     made = make_gan(config.gan, image_shape, pixel_range)
@@ -36,8 +37,12 @@ def rehearse(config: ConfigDict, image_shape: tuple[int, int, int], classes: int
   # Shapes alone: an array would be computed.
   key, images = jax.eval_shape(lambda: (jax.random.key(0), jnp.zeros((2, *image_shape))))
   needed = table.needs(config)
-  sections = {"classifier": (classifier, True), "gan": (gan, needed.gan)}
-  sections["autoencoder"] = (autoencoder, needed.autoencoder)
+  sections = {
+    "classifier": (classifier(config.classifier, config.score), True),
+    "judge": (classifier(classifier_section(config), "entropy"), needed.gan),
+    "gan": (gan, needed.gan),
+    "autoencoder": (autoencoder, needed.autoencoder),
+  }
   for section, (trace, used) in sections.items():
     if not used:
       continue

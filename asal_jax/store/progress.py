@@ -1,8 +1,10 @@
 """Progress for the person at the terminal: a bar with rate and remaining time, or log lines elsewhere."""
 
+import contextlib
 import logging
 import sys
 import time
+from collections.abc import Iterator
 
 from asal_jax import processes
 
@@ -46,6 +48,17 @@ class Progress:
         rest,
         f", {shown}" if shown else "",
       )
+
+  @contextlib.contextmanager
+  def aside(self) -> Iterator[None]:
+    """What is done inside is no step, and its time is not in the rate."""
+    began = time.monotonic()
+    yield
+    away = time.monotonic() - began
+    self.started += away
+    if self.bar is not None:
+      self.bar.start_t += away
+      self.bar.last_print_t += away
 
   def close(self) -> None:
     """Ends the bar."""

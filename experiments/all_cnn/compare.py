@@ -1,7 +1,8 @@
 """The first epochs of All-CNN-C on CIFAR-10 here and in PyTorch, from the same weights on the same batches.
 
-Dropout is off, as its masks can not be the same: what is compared is the network (padding above all), the loss, weight
-decay, and SGD with momentum. Needs CIFAR-10 in TFDS_DATA_DIR and `pip install torch==2.13.0`.
+Ours is the project's own `make_fit`. Dropout is off on both sides, as its masks can not be the same: what is compared
+is the network (padding above all), the loss, weight decay, SGD with momentum, and the decay of its rate. Needs CIFAR-10
+in TFDS_DATA_DIR and `pip install torch==2.13.0`.
 
   python -m experiments.all_cnn.compare [IMAGES] [EPOCHS]
 """
@@ -13,18 +14,19 @@ import sys
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 import torch
 from torch import nn
 from torch.nn import functional
 
 from asal_jax.job import surroundings
-from asal_jax.models.classifier import make_classifier, make_optimizer
+from asal_jax.models.classifier import make_classifier, make_fit, shuffle
 from asal_jax.pools import data
+from asal_jax.rng import seed_keys, stream
 from asal_jax.types import decode
 from configs import cifar_ten
 
-RANGE = (-1.0, 1.0)
+RANGE, SHAPE, CLASSES = (-1.0, 1.0), (32, 32, 3), 10
+KEYS, CYCLE = seed_keys((0,)), 0
 
 
 class AllCNN(nn.Module):
@@ -50,56 +52,67 @@ class AllCNN(nn.Module):
     return x.mean((2, 3))
 
 
-def ours(variables, config, batches):
-  """Loss of every step."""
-  classifier, optimizer = make_classifier(config, (32, 32, 3), 10), make_optimizer(config)
+def ours(config, images, labels):
+  """(loss of every step, parameters at the end) of `make_fit`, from its own initial weights and on its own batches."""
+  classifier, losses = make_classifier(config, SHAPE, CLASSES, RANGE), []
 
-  @jax.jit
-  def step(params, state, images, labels):
-    def loss(params):
-      return classifier.loss(classifier.logits(params, decode(images, RANGE)), labels).mean()
+  def heard(logits, labels):
+    values = classifier.loss(logits, labels)
+    jax.debug.callback(lambda mean: losses.append(float(mean)), values.mean())
+    return values
 
-    value, gradient = jax.value_and_grad(loss)(params)
-    update, state = optimizer.update(gradient, state, params)
-    return optax.apply_updates(params, update), state, value
-
-  state, losses = optimizer.init(variables), []
-  for images, labels in batches:
-    variables, state, value = step(variables, state, images, labels)
-    losses.append(float(value))
-  return losses
+  without_dropout = classifier._replace(
+    loss=heard, training_logits=lambda params, images, key: classifier.logits(params, images)
+  )
+  fit = make_fit(without_dropout, config, RANGE, shared=True)
+  params = fit(KEYS, CYCLE, images, labels[None], np.int32(len(labels)))
+  jax.effects_barrier()
+  return losses, jax.tree.map(lambda p: p[0], params)
 
 
-def theirs(variables, config, batches):
-  """Loss of every step, in PyTorch."""
-  net = AllCNN(variables)
+def theirs(config, images, labels):
+  """The same in PyTorch, from the same weights on the same batches; the parameters are the net's."""
+  key, n = KEYS[0], len(labels)
+  weights = stream(key, "weights", CYCLE)
+  net = AllCNN(make_classifier(config, SHAPE, CLASSES, RANGE).init(weights))
   sgd = torch.optim.SGD(
     net.parameters(), config.learning_rate, momentum=0.9, weight_decay=config.weight_decay
   )
+  decay = torch.optim.lr_scheduler.MultiStepLR(sgd, list(config.decay_epochs))
   losses = []
-  for images, labels in batches:
-    x = torch.tensor(np.asarray(decode(jnp.asarray(images), RANGE))).permute(0, 3, 1, 2)
-    loss = functional.cross_entropy(net(x), torch.tensor(labels).long())
-    sgd.zero_grad()
-    loss.backward()
-    sgd.step()
-    losses.append(loss.item())
-  return losses
+  for epoch in range(config.epochs):
+    order = np.asarray(shuffle(stream(key, "batches", CYCLE, epoch), n, jnp.int32(n)))
+    for rows in order.reshape(-1, config.batch_size):
+      x = torch.tensor(np.asarray(decode(jnp.asarray(images[rows]), RANGE))).permute(0, 3, 1, 2)
+      loss = functional.cross_entropy(net(x), torch.tensor(labels[rows]).long())
+      sgd.zero_grad()
+      loss.backward()
+      sgd.step()
+      losses.append(loss.item())
+    decay.step()
+  return losses, net
 
 
-def main(images: int = 2_560, epochs: int = 3) -> None:
+def furthest(params, net: AllCNN) -> float:
+  """The largest distance of a layer's kernels, relative to their norm."""
+  found = []
+  for i, conv in enumerate(net.layers):
+    kernel = conv.weight.detach().permute(2, 3, 1, 0).numpy()
+    found.append(np.linalg.norm(params["params"][f"Conv_{i}"]["kernel"] - kernel) / np.linalg.norm(kernel))
+  return float(max(found))
+
+
+def main(images: int = 1_280, epochs: int = 3) -> None:
+  """Both on `images` of the pool, a multiple of the batch size; the rate falls before the last epoch."""
   config = cifar_ten.get_config().classifier
+  config.epochs, config.decay_epochs = epochs, (epochs - 1,)
   pool = data.load("cifar10").pool
-  rng, size = np.random.default_rng(0), config.batch_size
-  batches = []
-  for _ in range(epochs):
-    order = rng.permutation(images)
-    batches += [(pool.images[rows], pool.labels[rows]) for rows in order.reshape(-1, size)[: images // size]]
-  variables = make_classifier(config, (32, 32, 3), 10).init(jax.random.key(0))
-  a, b = (np.array(f(variables, config, batches)) for f in (ours, theirs))
+  seen, labels = np.asarray(pool.images[:images]), np.asarray(pool.labels[:images], np.int32)
+  (a, params), (b, net) = (f(config, seen, labels) for f in (ours, theirs))
   record = {
-    "images": images, "epochs": epochs, "steps": len(batches), "first_loss": a[0], "last_loss": a[-1],
-    "largest_relative_difference": float(np.abs(a / b - 1).max()), "ours": a.tolist(), "pytorch": b.tolist(),
+    "images": images, "epochs": epochs, "steps": len(a), "first_loss": a[0], "last_loss": a[-1],
+    "largest_relative_difference": float(np.abs(np.array(a) / np.array(b) - 1).max()),
+    "largest_relative_distance_of_kernels": furthest(params, net), "ours": a, "pytorch": b,
   }  # fmt: skip
   print(json.dumps({k: v for k, v in record.items() if k not in ("ours", "pytorch")}))
   path = pathlib.Path(__file__).parent / "compare.json"

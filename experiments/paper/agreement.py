@@ -40,7 +40,7 @@ def measure(config: ConfigDict, workdir: pathlib.Path, cache: pathlib.Path, samp
     z = jax.random.normal(stream(jax.random.key(config.gan.seed), "agreement"), (samples, gan.latent_dim))
     images = encode(devices.jit(gan.generate)(state.generator, z), pixel_range)
     found = measure_agreement(
-      images, judge.predict(images), feature_sets, splits.pool.labels, len(splits.class_names), pixel_range
+      images, judge.label(images), feature_sets, splits.pool.labels, len(splits.class_names), pixel_range
     )
   about = {"annotated_by": SHOWN_AS["classifier"], "classes": list(splits.class_names), "samples": samples}
   return {**about, **{name: one._asdict() for name, one in found.items()}, **job.surroundings()}

@@ -60,9 +60,10 @@ def celeba_networks(_: Sequence[Result]) -> Found:
   from configs import celeba
 
   config, key, shape = celeba.get_config(), jax.eval_shape(lambda: jax.random.key(0)), (64, 64, 3)
-  gan = jax.eval_shape(make_gan(config.gan, shape, tuple(config.data.pixel_range)).init, key)
+  pixel_range = tuple(config.data.pixel_range)
+  gan = jax.eval_shape(make_gan(config.gan, shape, pixel_range).init, key)
   counts = {
-    "classifier": _count(jax.eval_shape(make_classifier(config.classifier, shape, 2).init, key)),
+    "classifier": _count(jax.eval_shape(make_classifier(config.classifier, shape, 2, pixel_range).init, key)),
     "generator": _count(gan.generator),
     "critic": _count(gan.critic),
   }

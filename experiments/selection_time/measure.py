@@ -68,10 +68,11 @@ def celeba(bench: Bench) -> None:
   """Max entropy with the classifier of the CelebA benchmark on 64x64 colour images; noise takes as long as faces."""
   config, keys, watch = celeba_hat.get_config(), seed_keys((0,)), Stopwatch()
   shape = (64, 64, 3)
-  classifier = make_classifier(config.classifier, shape, 2)
+  pixel_range = tuple(config.data.pixel_range)
+  classifier = make_classifier(config.classifier, shape, 2, pixel_range)
   params = jax.vmap(classifier.init)(keys)
   noise = np.random.default_rng(0).integers(0, 256, (500, *shape), np.uint8)
-  scorer = make_scorer(classifier, entropy, tuple(config.data.pixel_range))
+  scorer = make_scorer(classifier, entropy, pixel_range)
   scorer = scorer._replace(block=watch.timed("scoring", scorer.block))
   for n in CELEBA_SIZES:
     pool = JitteredPool(ArrayPool(jnp.asarray(noise)), n, seed=0, flips=True)

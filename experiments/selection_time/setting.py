@@ -48,10 +48,11 @@ class Start(NamedTuple):
 def make_start(config: ConfigDict, splits: Splits) -> Start:
   """Draws the start set and trains on it."""
   pool, labels = splits.pool
-  classifier = make_classifier(config.classifier, pool.image_shape, len(splits.class_names))
+  pixel_range = tuple(config.data.pixel_range)
+  classifier = make_classifier(config.classifier, pool.image_shape, len(splits.class_names), pixel_range)
   keys = seed_keys(config.seeds)
   ids = start_sets(keys[:1], labels, LABELLED, len(splits.class_names))
-  fit = make_fit(classifier, config.classifier, tuple(config.data.pixel_range))
+  fit = make_fit(classifier, config.classifier, pixel_range)
   params = fit(keys, 0, jnp.asarray(pool.read(ids)), jnp.asarray(labels[ids]), np.int32(LABELLED))
   return Start(classifier, keys, params, LabelledSet(ids, labels[ids]))
 

@@ -49,8 +49,8 @@ class Fit:
   """A benchmark's classifier and its fit on `count` of `capacity` labels."""
 
   def __init__(self, config, shape: tuple[int, int, int], classes: int, capacity: int):
-    self.classifier = make_classifier(config.classifier, shape, classes)
     pixel_range = tuple(config.data.pixel_range)
+    self.classifier = make_classifier(config.classifier, shape, classes, pixel_range)
     self.fit = make_fit(self.classifier, config.classifier, pixel_range)
     self.scorer = make_scorer(self.classifier, entropy, pixel_range)
     self.images, self.classes = random_images(capacity, shape), classes
@@ -181,7 +181,10 @@ def seeds() -> Points:
 def latents() -> Points:
   """Ascent of this many latents for one seed, and their matching in a pool of 20,000."""
   config, (gan, generator) = mnist_two.get_config("small"), small_gan()
-  classifier, keys = make_classifier(config.classifier, MNIST, 2), seed_keys((0,))
+  classifier, keys = (
+    make_classifier(config.classifier, MNIST, 2, tuple(config.data.pixel_range)),
+    seed_keys((0,)),
+  )
   params = jax.vmap(classifier.init)(keys)
   project, projection = make_projection(gan, generator)
   index, excluded = INDICES["exact"].build(synthetic_features(20_000)), np.zeros(0, np.int32)

@@ -103,8 +103,9 @@ def classifier_step(row: str, configs, shape: tuple[int, int, int], classes: int
   def make() -> Program:
     config = configs.get_config()
     config.classifier.epochs, labels = 1, ROWS[row].units * config.classifier.batch_size
-    classifier = make_classifier(config.classifier, shape, classes)
-    fit = make_fit(classifier, config.classifier, tuple(config.data.pixel_range))
+    pixel_range = tuple(config.data.pixel_range)
+    classifier = make_classifier(config.classifier, shape, classes, pixel_range)
+    fit = make_fit(classifier, config.classifier, pixel_range)
     images, keys = random_images(labels, shape)[None], seed_keys((0,))
     known = np.arange(labels, dtype=np.int32)[None] % classes
     return Program(fit, (keys, 0, images, known, np.int32(labels)))
@@ -113,7 +114,7 @@ def classifier_step(row: str, configs, shape: tuple[int, int, int], classes: int
 
 
 def score_pool_lenet() -> Program:
-  classifier = make_classifier(mnist_ten.get_config().classifier, MNIST, 10)
+  classifier = make_classifier(mnist_ten.get_config().classifier, MNIST, 10, RANGE)
   params, images = jax.vmap(classifier.init)(seed_keys((0,))), random_images(50_000)
   scorer = make_scorer(classifier, entropy, RANGE)
   return Program(scorer.block, (params, images))
@@ -122,7 +123,7 @@ def score_pool_lenet() -> Program:
 def synthesis_mnist_16() -> Program:
   config = mnist_two.get_config("small")
   gan, keys = make_gan(config.gan, MNIST, RANGE), seed_keys((0, 1, 2, 3, 4))
-  classifier = make_classifier(config.classifier, MNIST, 2)
+  classifier = make_classifier(config.classifier, MNIST, 2, RANGE)
   params, generator = jax.vmap(classifier.init)(keys), jax.jit(gan.init)(jax.random.key(0)).generator
   ascend = make_synthesis(config.synthesis, gan, classifier, entropy, 10)
   return Program(ascend, (keys, 1, generator, params))
@@ -132,7 +133,7 @@ def max_entropy_mnist_two() -> Timed:
   """All cycles of a real run, journal on disk included; the arrays are those of BENCH_MNIST_TWO (an .npz)."""
   config, arrays = mnist_two.get_config(), np.load(os.environ["BENCH_MNIST_TWO"])
   pool, test = (Data(arrays[f"{part}_images"], arrays[f"{part}_labels"]) for part in ("pool", "test"))
-  classifier = make_classifier(config.classifier, MNIST, 2)
+  classifier = make_classifier(config.classifier, MNIST, 2, RANGE)
   scorers = {name: make_scorer(classifier, score, RANGE) for name, score in SCORES.items()}
   pool = Data(ArrayPool(pool.images), pool.labels)
   with tempfile.TemporaryDirectory() as folder:

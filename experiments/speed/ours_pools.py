@@ -32,7 +32,7 @@ MARGINS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5)
 
 def lenet():
   """(LeNet-5, its parameters [1 ...] for the one seed, those that the rival has)."""
-  classifier = make_classifier(mnist_ten.get_config().classifier, (28, 28, 1), 10)
+  classifier = make_classifier(mnist_ten.get_config().classifier, (28, 28, 1), 10, RANGE)
   layers = {
     name: {"kernel": jnp.asarray(kernel)[None], "bias": jnp.asarray(bias)[None]}
     for name, (kernel, bias) in pools.weights().items()
