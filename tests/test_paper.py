@@ -448,7 +448,7 @@ def test_figure_13_measures_the_agreement_of_a_cached_gan(tmp_path, native_convo
   import asal_jax
   from asal_jax.errors import InputError
 
-  config = tiny.config(**tiny.QUICK_GAN, **{"gan.looks": 0})
+  config = tiny.config(**tiny.QUICK_GAN, **tiny.QUICK_JUDGE, **{"gan.looks": 0, "judge.confidence": 0.6})
   with pytest.raises(InputError, match="run --stage=gan first"):
     agreements.measure(config, tmp_path / "run", tmp_path / "cache", 60)
   for stage in runs.STAGES:

@@ -21,7 +21,7 @@ from asal_jax.types import GAN, encode
 
 
 def config(looks=10):
-  return tiny.config(**tiny.QUICK_GAN, **{"gan.looks": looks})
+  return tiny.config(**tiny.QUICK_GAN, **tiny.QUICK_JUDGE, **{"gan.looks": looks})
 
 
 def train_gan(folder, looks):

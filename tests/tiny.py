@@ -16,6 +16,9 @@ STRATEGIES = (
 QUICK_GAN = {"gan.loss": "dcgan", "gan.learning_rate": 0.01}
 """Less to compile without a penalty on gradients, and at this rate 60 iterations make samples of both classes."""
 
+QUICK_JUDGE = {"judge.batch_size": 10, "judge.learning_rate": 3e-3}
+"""A linear judge that has learned something in two epochs."""
+
 
 def config(**overrides):
   c = digits.get_config()

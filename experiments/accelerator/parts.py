@@ -252,7 +252,7 @@ def tiny(config: ConfigDict) -> dict[str, Any]:
   return {
     "classifier.network": network, "precision": "float32", "seeds": tuple(config.seeds)[:2], "strategies": strategies,
     "data.pool_class_fractions": few, "subpool": 20,
-    "classifier.epochs": 1, "loop.start": 20, "loop.per_cycle": 5, "loop.budget": 30,
+    "classifier.epochs": 1, "loop.start": 20, "loop.per_cycle": 5, "loop.budget": 30, "synthesis.batch": 0,
     "gan.width": 4, "gan.critic_width": 4, "gan.iterations": 4, "gan.batch_size": 8, "gan.generator_batch_size": 8,
     "gan.looks": 1, "gan.checkpoint_every": 2, "autoencoder.epochs": 1, "features.dimensions": 5,
     "synthesis.ascent_steps": 2,
