@@ -69,9 +69,8 @@ def draw(found: Lines, pair: tuple[int, int]) -> None:
           band(ax, [x(p) for p in chosen], series, f"{name}, width {width}", look)
     column[1].set_xlabel(label)
     for ax in column:
+      panels.frame(ax)
       ax.set_xscale(scale)
-      ax.grid(color="#EAEAEA")
-      ax.spines[["top", "right"]].set_visible(False)
   for name in ("random", "entropy", "subpool"):
     for row, what in ((0, values(base, name, "aubc") - random), (1, values(base, name, "new_entropy"))):
       for ax in axes[row]:

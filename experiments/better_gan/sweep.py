@@ -1,6 +1,6 @@
 """Does a better GAN, or a longer ascent, bring "all versions of ASAL beat random sampling" back?
 
-A point is a GAN (pair of digits, width, iterations) and an ascent (steps, rate), with 20 seeds; the loop is the paper's.
+A point is a GAN (pair of digits, width, iterations) and an ascent (steps, rate); 20 seeds, the paper's loop.
 A point is a line of results.jsonl; what a killed call had made is not made again.
 
 python -m experiments.better_gan.sweep WORKDIR [--hours=3]
