@@ -31,7 +31,6 @@ def rehearse() -> None:
 if __name__ == "__main__":
   workdir, file = map(pathlib.Path, sys.argv[1:3])
   file.parent.mkdir(parents=True, exist_ok=True)
-  precision.PATH = file
   if sys.argv[3:] == ["--tiny"]:
     rehearse()
-  precision.main(str(workdir))
+  precision.main(str(workdir), file)

@@ -141,12 +141,23 @@ def _one_against(name: str, others: Sequence[str], value: Value, holds: Callable
   return rule
 
 
-def percent(values: Sequence[float]) -> str:
-  """Mean in per cent and half its 95 % interval."""
+def mean_and_half(values: Sequence[float]) -> tuple[float, float | None]:
+  """Mean and half its 95 % interval, None for one value."""
   found = interval(values)
   mean, high = found["mean"], found["high"]
   assert mean is not None
-  return f"{100 * mean:.1f}" + (f" ±{100 * (high - mean):.1f}" if high is not None else "")
+  return mean, None if high is None else high - mean
+
+
+def percent(values: Sequence[float]) -> str:
+  """Mean in per cent and half its 95 % interval."""
+  mean, half = mean_and_half(values)
+  return f"{100 * mean:.1f}" + (f" ±{100 * half:.1f}" if half is not None else "")
+
+
+def _within(values: Sequence[float], paper: float, slack: float) -> bool:
+  mean, half = mean_and_half(values)
+  return abs(mean - paper) <= max(slack, half or 0.0)
 
 
 def near(strategy: str, paper: float, slack: float, value: Value = results.final) -> Rule:
@@ -156,11 +167,7 @@ def near(strategy: str, paper: float, slack: float, value: Value = results.final
     values = [*found[0].per_seed(strategy, value).values()]
     if not values:
       return None
-    at = interval(values)
-    mean, high = at["mean"], at["high"]
-    assert mean is not None
-    half = 0.0 if high is None else high - mean
-    return Found(f"{percent(values)} %", abs(mean - paper) <= max(slack, half))
+    return Found(f"{percent(values)} %", _within(values, paper, slack))
 
   return rule
 
@@ -174,11 +181,7 @@ def entropy_gain(names: Sequence[str], paper: float, slack: float) -> Rule:
     if not random or any(set(one) != set(random) for one in each):
       return None
     gains = [sum(one[seed] / random[seed] for one in each) / len(each) - 1 for seed in random]
-    at = interval(gains)
-    mean, high = at["mean"], at["high"]
-    assert mean is not None
-    half = 0.0 if high is None else high - mean
-    return Found(f"{percent(gains)} % more", abs(mean - paper) <= max(slack, half))
+    return Found(f"{percent(gains)} % more", _within(gains, paper, slack))
 
   return rule
 

@@ -132,7 +132,7 @@ def compared(values: np.ndarray, reference: np.ndarray) -> dict:
   }
 
 
-def table(path: pathlib.Path = PATH) -> str:
+def table(path: pathlib.Path) -> str:
   """The newest measurements as a Markdown table."""
   rows = ["| precision | what | pairs | float32 | difference |", "| --- | --- | ---: | ---: | ---: |"]
   for record in newest(path, "precision", "what"):
@@ -145,12 +145,12 @@ def ends(value: dict) -> str:
   return f"{value['mean']:.4f} ({value['low']:.4f} to {value['high']:.4f})"
 
 
-def main(workdir: str) -> None:
+def main(workdir: str, path: pathlib.Path = PATH) -> None:
   about = surroundings()
   for precision in lower_precisions():
     for what, values in measure(precision, pathlib.Path(workdir)).items():
-      append(PATH, {"precision": precision, "what": what, **json.loads(json.dumps(values)), **about})
-  print(table())
+      append(path, {"precision": precision, "what": what, **json.loads(json.dumps(values)), **about})
+  print(table(path))
 
 
 if __name__ == "__main__":
