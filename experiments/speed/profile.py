@@ -70,8 +70,10 @@ def profile(row: str, longest: int = 8) -> None:
     with jax.profiler.trace(folder):
       run()
     seconds = durations(pathlib.Path(folder))
-  program = max(pathlib.Path(DUMP.name).glob("*cpu_after_optimizations.txt"), key=os.path.getsize)
-  kind = kinds(program.read_text())
+  programs = [
+    kinds(path.read_text()) for path in pathlib.Path(DUMP.name).glob("*cpu_after_optimizations.txt")
+  ]
+  kind = max(programs, key=lambda found: sum(seconds.get(name, 0.0) for name in found))
   seconds = {name: taken for name, taken in seconds.items() if name in kind}
   total, units = sum(seconds.values()), ROWS[row].units
   shares: dict[str, float] = collections.Counter()
