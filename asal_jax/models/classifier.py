@@ -47,14 +47,13 @@ def make_classifier(
   network = CLASSIFIERS[config.network](1 if classes == 2 else classes)
   evaluate, hidden, with_dropout = pure(network), pure(network, "hidden"), training(network)
   own = tuple(config.pixel_range) or pixel_range
+  seen = lambda images: rescale(images, pixel_range, own)  # noqa: E731
   return Classifier(
     init=lambda key: network.init(key, jnp.zeros((1, *image_shape))),
-    logits=lambda params, images: evaluate(params, rescale(images, pixel_range, own)),
-    training_logits=lambda params, images, key: with_dropout(params, rescale(images, pixel_range, own), key)[
-      0
-    ],
+    logits=lambda params, images: evaluate(params, seen(images)),
+    training_logits=lambda params, images, key: with_dropout(params, seen(images), key)[0],
     loss=LOSSES[config.loss],
-    hidden=lambda params, images: hidden(params, rescale(images, pixel_range, own)),
+    hidden=lambda params, images: hidden(params, seen(images)),
   )
 
 

@@ -11,6 +11,7 @@ from ml_collections import ConfigDict
 
 from asal_jax import devices
 from asal_jax.models.classifier import make_fit
+from asal_jax.models.classifier import probabilities as of_logits
 from asal_jax.networks.layers import precision
 from asal_jax.pools.blocks import map_blocks, sample_ids
 from asal_jax.rng import stream
@@ -62,10 +63,7 @@ def make_judge(
   @devices.jit
   def softmax(params, images):
     def block(images):
-      logits = classifier.logits(params, decode(images, pixel_range))
-      if logits.shape[-1] == 1:
-        logits = jnp.concatenate([jnp.zeros_like(logits), logits], axis=-1)
-      return jax.nn.softmax(logits)
+      return of_logits(classifier.logits(params, decode(images, pixel_range)))
 
     return map_blocks(block, images)
 

@@ -119,6 +119,15 @@ def _end_bars(axes: "Axes", drawn: Mapping[str, summary.Curve]) -> None:
       axes.plot([place], one.mean[-1:], "o", color=style(strategy)["color"], markersize=3)
 
 
+def handles(grid: Iterable["Axes"]) -> dict[str, Any]:
+  """The lines of several panels by their label, the first of each."""
+  found: dict[str, Any] = {}
+  for axes in grid:
+    for line, name in zip(*axes.get_legend_handles_labels(), strict=True):
+      found.setdefault(name, line)
+  return found
+
+
 def fractions(axes: "Axes", drawn: summary.Curve) -> list[Any]:
   """The fraction of each class in one strategy's training set; returns their lines."""
   pairs = zip(drawn.mean.T, class_colours(drawn.mean.shape[1]), strict=True)

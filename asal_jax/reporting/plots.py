@@ -182,10 +182,7 @@ def _facet_axes(n: int) -> "tuple[Figure, list[Axes], Axes | None]":
 
 def _legend(figure: "Figure", grid: Sequence["Axes"], order: Sequence[str], spare: "Axes | None") -> None:
   """One legend of all strategies, beside the panels or in the grid's empty cell."""
-  handles = {}
-  for axes in grid:
-    for line, name in zip(*axes.get_legend_handles_labels(), strict=True):
-      handles.setdefault(name, line)
+  handles = panels.handles(grid)
   look = {"frameon": False, "fontsize": 8.5, "handlelength": 3.2}
   if spare is not None:
     spare.legend([handles[name] for name in order], order, loc="center left", **look)

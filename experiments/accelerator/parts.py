@@ -198,7 +198,7 @@ class Job(NamedTuple):
     names = config.strategies
     left = [r for name in names for r in expected(name, config) if r not in found]
     asks = any(name.startswith("asal_") for name in names)
-    last = ["accuracy"] + ["matches"] * asks + ["agreement_gaal_stand_in"] * ("gaal_stand_in" in names)
+    last = ["accuracy"] + ["matches"] * asks
     figures = [folder / "figures" / f"{name}.png" for name in last]
     return not left and {*names} <= {*self._summary(place)} and all(map(whole_png, figures))
 
@@ -252,7 +252,8 @@ def tiny(config: ConfigDict) -> dict[str, Any]:
   return {
     "classifier.network": network, "precision": "float32", "seeds": tuple(config.seeds)[:2], "strategies": strategies,
     "data.pool_class_fractions": few, "subpool": 20,
-    "classifier.epochs": 1, "loop.start": 20, "loop.per_cycle": 5, "loop.budget": 30, "synthesis.batch": 0,
+    "classifier.epochs": 1, "judge.network": network, "judge.epochs": 1,
+    "loop.start": 20, "loop.per_cycle": 5, "loop.budget": 30, "synthesis.batch": 0,
     "gan.width": 4, "gan.critic_width": 4, "gan.iterations": 4, "gan.batch_size": 8, "gan.generator_batch_size": 8,
     "gan.looks": 1, "gan.checkpoint_every": 2, "autoencoder.epochs": 1, "features.dimensions": 5,
     "synthesis.ascent_steps": 2,

@@ -132,10 +132,7 @@ def legend(figure: Any, part: Part, grid: Sequence[Any], drawn: Drawn) -> None:
     names = result.class_names()
     figure.legend(axes.get_lines()[: len(names)], names, ncols=min(5, len(names)), **look)
     return
-  handles: dict[str, Any] = {}
-  for axes in grid:
-    for line, name in zip(*axes.get_legend_handles_labels(), strict=True):
-      handles.setdefault(name, line)
+  handles = panels.handles(grid)
   figure.legend(handles.values(), handles.keys(), ncols=3, **look)
 
 
