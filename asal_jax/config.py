@@ -1,21 +1,19 @@
 """Checks of a config, before any work."""
 
 import difflib
+import math
 from typing import Any
 
 from ml_collections import ConfigDict
 
-from asal_jax.acquisition.score import SCORES
-from asal_jax.acquisition.table import FEATURES, needs, parse_strategy
+from asal_jax.acquisition.table import TABLE, needs, parse_strategy
 from asal_jax.errors import InputError
-from asal_jax.labelling.oracle import START_SETS
-from asal_jax.models.classifier import LOSSES, OPTIMIZERS
-from asal_jax.models.gan import LOSSES as GAN_LOSSES
-from asal_jax.models.gan import NETWORKS, RESIDUAL_SIZE
+from asal_jax.fields import CHOICES, FRACTIONS, NOT_NEGATIVE, POSITIVE, SEEDS, SHARES, SMALLEST_IMAGE
+from asal_jax.models.gan import RESIDUAL_SIZE
 from asal_jax.networks import plain
-from asal_jax.networks.autoencoders import AUTOENCODERS
-from asal_jax.networks.classifiers import CLASSIFIERS
-from asal_jax.search.index import AUTO, INDICES
+from asal_jax.pools.embeddings import RANGE
+
+SEED = f"needed are integers from 0 to {2**31 - 1}"
 
 
 def _require(condition: bool, field: str, found, allowed: str) -> None:
@@ -37,83 +35,56 @@ def _value(config: Any, field: str) -> Any:
   return config
 
 
-POSITIVE = {
-  "": ["subpool"],
-  "classifier": ["epochs", "batch_size", "learning_rate"],
-  "judge": ["epochs", "batch_size", "learning_rate"],
-  "loop": ["start", "per_cycle", "budget"],
-  "gan": [
-    "width",
-    "critic_width",
-    "latent_dim",
-    "iterations",
-    "batch_size",
-    "generator_batch_size",
-    "critic_steps",
-    "learning_rate",
-    "checkpoint_every",
-  ],
-  "autoencoder": ["code_channels", "epochs", "batch_size", "learning_rate", "checkpoint_every"],
-  "features": ["dimensions"],
-  "index": ["n_neighbors"],
-  "walk": ["neighbours"],
-  "synthesis": ["learning_rate"],
-}
-"""Fields that must be above 0, by section."""
+def validate_numbers(config: ConfigDict, section: str = "") -> None:
+  """Raises InputError for a number that is not finite, or an integer beyond 32 bits, the largest on a device."""
+  for name, value in config.items():
+    field = section + name
+    if isinstance(value, ConfigDict):
+      validate_numbers(value, f"{field}.")
+    several = isinstance(value, tuple | list)
+    for number in value if several else (value,):
+      single = isinstance(number, int | float | str) and not isinstance(number, bool)
+      _require(not several or single, field, value, "needed are numbers or names")
+      if isinstance(number, float):
+        _require(math.isfinite(number), field, value, "needed is a finite number")
+      elif isinstance(number, int):
+        _require(
+          -(2**31) <= number < 2**31, field, value, "needed is an integer of 32 bits, below 2147483648"
+        )
 
 
-NOT_NEGATIVE = (
-  "classifier.weight_decay",
-  "judge.weight_decay",
-  "gan.penalty",
-  "gan.consistency",
-  "gan.margin",
-  "gan.looks",
-  "autoencoder.iterations",
-  "data.jitter",
-  "data.resident_gib",
-  "synthesis.ascent_steps",
-  "synthesis.batch",
-  "index.epsilon",
-)
-
-CHOICES = {
-  "data.store": ("decoded", "records"),
-  "score": SCORES,
-  "precision": ("float32", "tensorfloat32", "bfloat16"),
-  "labeller": ("pool", "file"),
-  "classifier.network": CLASSIFIERS,
-  "classifier.loss": LOSSES,
-  "classifier.optimizer": OPTIMIZERS,
-  "judge.network": CLASSIFIERS,
-  "judge.optimizer": OPTIMIZERS,
-  "gan.network": NETWORKS,
-  "gan.loss": GAN_LOSSES,
-  "gan.batch_norm": ("none", "generator", "both"),
-  "autoencoder.network": AUTOENCODERS,
-  "index.name": (*INDICES, AUTO),
-  "synthesis.batch_norm": ("frozen", "reference"),
-  "walk.features": FEATURES,
-  "loop.start_set": START_SETS,
-}
-"""Fields that name something, with the names there are."""
-
-SMALLEST_IMAGE = {"lenet5": 16, "lenet_20_50_500": 16, "all_cnn": 12, "celeba": 8}
-"""Sides of the smallest images that a classifier's network takes, where there is a limit."""
+def _are_numbers(values) -> bool:
+  return all(isinstance(value, int | float) for value in values)
 
 
 def validate(config: ConfigDict) -> None:
   """Raises InputError, one line, for the first impossible value; the data are not needed."""
+  validate_numbers(config)
+  _validate_tables(config)
+  _validate_networks(config)
+  _validate_seeds(config)
+  _validate_data(config)
+  _validate_loop(config)
+
+
+def _validate_tables(config: ConfigDict) -> None:
+  """Fields of which there is no more to say than a line of `fields`."""
   for field in (f"{section}.{field}".lstrip(".") for section, fields in POSITIVE.items() for field in fields):
     _require(_value(config, field) > 0, field, _value(config, field), "needed is a number above 0")
   for field in NOT_NEGATIVE:
     _require(_value(config, field) >= 0, field, _value(config, field), "needed is 0 or more")
-  for field in ("gan.beta1", "gan.beta2"):
-    _require(
-      0 <= _value(config, field) < 1, field, _value(config, field), "needed is a number from 0 to below 1"
-    )
+  for field in FRACTIONS:
+    found = _value(config, field)
+    _require(0 <= found < 1, field, found, "needed is a number from 0 to below 1")
+  for field in SHARES:
+    found = _value(config, field)
+    _require(0 <= found <= 1, field, found, "needed is a share or probability, from 0 to 1")
   for field, allowed in CHOICES.items():
     validate_choice(config, field, allowed)
+
+
+def _validate_networks(config: ConfigDict) -> None:
+  """What trains them."""
   _require(
     config.gan.loss != "wgan_ct" or config.gan.network == "residual",
     "gan.loss", "wgan_ct", "its critic needs dropout: gan.network=residual",
@@ -123,34 +94,47 @@ def validate(config: ConfigDict) -> None:
     _require(
       all(isinstance(epoch, int) and epoch > 0 for epoch in decay), field, decay, "needed are epochs above 0"
     )
-  confidence = config.judge.confidence
-  _require(0 <= confidence <= 1, "judge.confidence", confidence, "needed is a probability, from 0 to 1")
+
+
+def _validate_seeds(config: ConfigDict) -> None:
+  """JAX would take the lower 32 bits of a larger seed without a word, NumPy none below 0."""
+  for field in SEEDS:
+    _require(_is_seed(_value(config, field)), field, _value(config, field), SEED)
   seeds = config.seeds
-  integers = all(isinstance(seed, int) and -(2**31) <= seed < 2**31 for seed in seeds)
   _require(
-    len(seeds) > 0 and len(set(seeds)) == len(seeds) and integers,
-    "seeds",
-    seeds,
-    "needed are distinct integers of 32 bits",
-  )
+    len(seeds) > 0 and len(set(seeds)) == len(seeds) and all(_is_seed(seed) for seed in seeds),
+    "seeds", seeds, f"{SEED}, distinct ones",
+  )  # fmt: skip
+  by_people = config.labeller != "pool" or "gaal_people" in config.strategies
+  _require(
+    len(seeds) == 1 or not by_people, "seeds", seeds,
+    f"people would label {len(seeds)} x {config.loop.budget:,} images a strategy; take one: --config.seeds='(0,)'",
+  )  # fmt: skip
+
+
+def _is_seed(seed: Any) -> bool:
+  return isinstance(seed, int) and not isinstance(seed, bool) and 0 <= seed < 2**31
+
+
+def _validate_data(config: ConfigDict) -> None:
   for field, lengths in {"data.pixel_range": (2,), "classifier.pixel_range": (0, 2)}.items():
     values, rest = _value(config, field), ", or () for data.pixel_range" if 0 in lengths else ""
     _require(
-      len(values) in lengths and list(values) == sorted(set(values)),
+      len(values) in lengths and _are_numbers(values) and list(values) == sorted(set(values)),
       field, values, f"needed is (black, white){rest}",
     )  # fmt: skip
-  validate_choice(config, "data.test_set", ("own", "usps"))
-  for field in ("walk.starts", "walk.asal", "walk.labelled", "walk.random"):
-    share = _value(config, field)
-    _require(0 <= share <= 1, field, share, "needed is a share of a walk's calls, from 0 to 1")
   fractions = config.data.pool_class_fractions
   _require(
-    all(0 < fraction <= 1 for fraction in fractions),
+    _are_numbers(fractions) and all(0 < fraction <= 1 for fraction in fractions),
     "data.pool_class_fractions", fractions, "needed are shares above 0 and up to 1, or () for all",
   )  # fmt: skip
+
+
+def _validate_loop(config: ConfigDict) -> None:
+  """Strategies, and whether a budget is reached in whole cycles."""
   strategies = config.strategies
   _require(
-    len(strategies) > 0 and len(set(strategies)) == len(strategies),
+    len(strategies) > 0 and len(set(strategies)) == len(strategies) and all(isinstance(s, str) for s in strategies),
     "strategies", strategies, "needed are distinct names, at least one",
   )  # fmt: skip
   loop = config.loop
@@ -221,7 +205,8 @@ def validate_for_data(
     each = -(-loop.start // classes)
     _require(
       bool(min(class_counts) >= each), "loop.start", loop.start,
-      f"it needs {each} of each class, the pool has {[int(n) for n in class_counts]}",
+      f"it needs {each} of each class, the pool has {[int(n) for n in class_counts]}: lower it, leave classes out "
+      "(data.classes), or take loop.start_set=random",
     )  # fmt: skip
 
 
@@ -253,10 +238,69 @@ def validate_sources(config: ConfigDict, classes: int, image_shape: tuple[int, .
     f"it is for ten digits of 28x28x1, the data have {classes} classes of {'x'.join(map(str, image_shape))}",
   )  # fmt: skip
   _require(
-    not config.data.folder or not named or config.data.name == "celeb_a", "data.folder", config.data.folder,
-    f"it stands in for celeb_a, data.name is {config.data.name!r}",
+    not config.data.folder or not named or config.data.name in ("celeb_a", "folder"),
+    "data.folder", config.data.folder,
+    f"it stands in for celeb_a, or belongs to data.name=folder; data.name is {config.data.name!r}",
   )  # fmt: skip
   _require(
     config.data.store == "decoded" or (named and config.data.name != "digits" and not config.data.folder),
     "data.store", config.data.store, "it is for mnist, cifar10 and celeb_a as tensorflow-datasets has them",
   )  # fmt: skip
+
+
+OF_FOLDERS = ("class_names", "labels", "test_folder", "test_labels", "refresh")
+"""Fields of `data` that say something of images in a folder alone."""
+
+NOT_OF_FOLDERS = ("classes", "pool_class_fractions", "jitter")
+"""Fields of `data` that make another pool of one whose labels are known."""
+
+
+def validate_folder(config: ConfigDict, named: bool) -> None:
+  """Raises InputError where the fields of `data.name=folder` do not fit each other, or are set for other data."""
+  data, own = config.data, named and config.data.name == "folder"
+  for field in () if own else OF_FOLDERS:
+    _require(not data[field], f"data.{field}", data[field], "it is for data.name=folder")
+  _require(
+    own or not config.features.file, "features.file", config.features.file, "it is for data.name=folder"
+  )
+  if not own:
+    return
+  _require(bool(data.folder), "data.folder", data.folder, "needed is the folder with the images")
+  for field in NOT_OF_FOLDERS:
+    _require(
+      not data[field], f"data.{field}", data[field], "it makes no sense for data.name=folder; leave it out"
+    )
+  _require(
+    not (data.test_folder and data.test_labels), "data.test_labels", data.test_labels,
+    f"there is a data.test_folder, {data.test_folder}; choose one of them",
+  )  # fmt: skip
+  if config.features.file:
+    _validate_embeddings(config)
+
+
+def _validate_embeddings(config: ConfigDict) -> None:
+  """Raises InputError for what needs images, where there are embeddings in their place."""
+  data, features = config.data, config.walk.features
+  _require(
+    not data.test_folder, "data.test_folder", data.test_folder,
+    "features.file has rows for the pool alone; take data.test_labels",
+  )  # fmt: skip
+  _require(
+    features == "pixels", "walk.features", features, "features.file takes 'pixels', which are the embeddings"
+  )
+  needy = {name for name, entry in TABLE.items() if entry.gan or entry.features == "autoencoder"}
+  for name in config.strategies:
+    _require(
+      parse_strategy(name).base not in needy, "strategies", name,
+      f"features.file leaves no images for a GAN or auto-encoder to learn from; allowed are "
+      f"{', '.join(name for name in TABLE if name not in needy)}",
+    )  # fmt: skip
+
+
+def settled(config: ConfigDict) -> ConfigDict:
+  """The config with what follows from it: embeddings have a range of their own, and a linear model on them."""
+  if not config.features.file:
+    return config
+  config = config.copy_and_resolve_references()
+  config.data.pixel_range, config.classifier.network = RANGE, "linear"
+  return config

@@ -36,10 +36,31 @@ def everywhere() -> Sharding:
 
 
 def jit(function: Callable[..., Any], **options: Any) -> Any:
-  """jax.jit; its results lie whole on every device."""
+  """jax.jit; its results lie whole on every device. Under jax_debug_nans a NaN in them is followed to its operation."""
   if several():
     options["out_shardings"] = everywhere()
-  return jax.jit(function, **options)
+  debugged = jax.config.jax_debug_nans  # pyrefly: ignore[missing-attribute] (jax adds its flags as it starts)
+  return followed(function, options) if debugged else jax.jit(function, **options)
+
+
+def followed(function: Callable[..., Any], options: dict[str, Any]) -> Callable[..., Any]:
+  """jax.jit; where a result has a NaN the call is done again, operation by operation.
+
+  jax_debug_nans alone names no operation inside a loop, only the loop. Under it jax donates nothing.
+  """
+  compiled = jax.jit(function, **options)
+
+  @functools.wraps(function)
+  def call(*args: Any) -> Any:
+    try:
+      return compiled(*args)
+    except FloatingPointError:
+      with jax.disable_jit():
+        function(*args)
+      # By the single operations there was none: the compiler's rounding made it.
+      raise
+
+  return call
 
 
 def splits(n: int) -> int:

@@ -1,14 +1,10 @@
 """A whole job: checks, data, what is made once, the cycles of every strategy, summary and figures."""
 
-import contextlib
 import functools
 import json
 import os
 import pathlib
-import platform
-import subprocess
-import sys
-from importlib import metadata
+import shutil
 from typing import Any
 
 import jax
@@ -22,13 +18,18 @@ from asal_jax.models.classifier import make_classifier
 from asal_jax.models.judge import Judge, classifier_section, make_judge
 from asal_jax.pools import data as data_sets
 from asal_jax.pools.attributes import CELEB_A_ATTRIBUTES, read_attributes_folder
+from asal_jax.pools.intake import skipped_csv
+from asal_jax.pools.kinds import leave_on_disk
 from asal_jax.pools.usps import load_usps_test
 from asal_jax.reporting import report
+from asal_jax.rng import seed_keys
+from asal_jax.running import asking
 from asal_jax.running.comparison import Comparison, Result, make_world
 from asal_jax.running.prepare import Preparation
 from asal_jax.running.rehearsal import rehearse
+from asal_jax.running.workdir import claimed, refuse_inside
 from asal_jax.store import machine
-from asal_jax.store.checkpoint import Cache, fingerprint, write_json
+from asal_jax.store.checkpoint import Cache, fingerprint
 from asal_jax.store.progress import log
 from asal_jax.store.stages import Stages
 from asal_jax.types import Data, Pool, Splits
@@ -66,44 +67,58 @@ def run(
   Raises:
     InputError: one line on what is wrong in config, data, cache or workdir.
   """
-  workdir = pathlib.Path(workdir)
+  workdir, config = pathlib.Path(workdir), checks.settled(config)
   check(config, stage, known=data is None)
   settings = describe(config, data)
   if processes.agreed(settings) != settings:
     raise InputError(
       "--config: the processes of this run have different configs; start all by the same command"
     )
-  refuse_other(workdir, settings)
+  of_folder = config.data.name == "folder" and data is None
+  if of_folder:
+    refuse_inside(workdir, pathlib.Path(config.data.folder))
   tell_precision(config.precision)
   cache = pathlib.Path(cache or workdir / "cache")
-  workdir.mkdir(parents=True, exist_ok=True)
-  stages = Stages(workdir / "stages.jsonl")
-  with stages("data"):
-    splits = load(config, data, cache)
-  write_json(workdir / "config.json", {"config": settings, **surroundings()})
-  with jax.default_matmul_precision(config.precision):
+  with claimed(workdir, settings) as claim, jax.default_matmul_precision(config.precision):
+    stages = Stages(workdir / "stages.jsonl")
+    with stages("data"):
+      splits = load(config, data, cache)
+    claim.begin(splits.identity)
+    if of_folder:
+      processes.by_writer(shutil.copyfile)(skipped_csv(splits.folder, cache), workdir / "skipped.csv")
+    return work(config, splits, workdir, cache, stage, stages)
 
-    @functools.cache
-    def judge() -> Judge:
-      with stages("judge"):
-        return train_judge(config, splits, cache)
 
-    look = report.make_look(config, judge, workdir)
-    preparation = Preparation(config, splits.pool.images, cache, STAGES[stage], stages, look)
-    if stage == "gan":
-      preparation.gan  # noqa: B018
-      return None
-    shape, classes = splits.pool.images.image_shape, len(splits.class_names)
-    classifier = make_classifier(config.classifier, shape, classes, tuple(config.data.pixel_range))
-    world = make_world(config, preparation, classifier, classes, workdir)
-    if stage == "features":
-      return None
-    comparison = Comparison(config, splits, classifier, world, judge, workdir)
-    for name in config.strategies:
-      with stages(name):
-        comparison.run(name)
-    with stages("report"):
-      return comparison.report()
+def work(
+  config: ConfigDict, splits: Splits, workdir: pathlib.Path, cache: pathlib.Path, stage: str, stages: Stages
+) -> Result | None:
+  """What the stages of `stage` do with the data, in a workdir that is claimed."""
+
+  @functools.cache
+  def judge() -> Judge:
+    with stages("judge"):
+      return train_judge(config, splits, cache)
+
+  people = asking.make_people(config, splits, workdir)
+  if people is not None and stage in ("all", "cycles"):
+    # Before all else: people label while the GAN is trained.
+    asking.ask_first(people, config, splits, seed_keys(config.seeds))
+  look = report.make_look(config, judge if asking.known(splits.pool) else None, workdir)
+  preparation = Preparation(config, splits.pool.images, cache, STAGES[stage], stages, look)
+  if stage == "gan":
+    preparation.gan  # noqa: B018
+    return None
+  shape, classes = splits.pool.images.image_shape, len(splits.class_names)
+  classifier = make_classifier(config.classifier, shape, classes, tuple(config.data.pixel_range))
+  world = make_world(config, preparation, classifier, classes, workdir)
+  if stage == "features":
+    return None
+  comparison = Comparison(config, splits, classifier, world, judge, people, workdir)
+  for name in config.strategies:
+    with stages(name):
+      comparison.run(name)
+  with stages("report"):
+    return comparison.report()
 
 
 def tell_precision(precision: str) -> None:
@@ -129,16 +144,16 @@ def check(config: ConfigDict, stage: str, known: bool) -> None:
   if stage not in STAGES:
     raise InputError(f"--stage: found {stage!r}; allowed are {', '.join(STAGES)}")
   checks.validate(config)
+  checks.validate_folder(config, named=known)
   if known:
     checks.validate_choice(config, "data.name", data_sets.DATA_SETS)
-    data_set = data_sets.DATA_SETS[config.data.name]
+    data_set = data_sets.known_of(config)
     checks.validate_classes(config, data_set.classes)
     checks.validate_sources(config, data_set.classes, data_set.image_shape, named=True)
     if config.data.name == "celeb_a" and not config.data.folder:
       checks.validate_choice(config, "data.attribute", CELEB_A_ATTRIBUTES)
     classes = len(config.data.classes) or data_set.classes
-    # How many images a folder holds is known when it is loaded.
-    pool = config.loop.budget if config.data.folder else config.data.jitter or data_set.pool
+    pool = config.data.jitter or data_set.pool or config.loop.budget
     checks.validate_for_data(config, classes, pool, data_set.image_shape)
     rehearse(config, data_set.image_shape, classes)
 
@@ -149,9 +164,8 @@ def load(config: ConfigDict, data: Data | Splits | None, cache: pathlib.Path) ->
   flips = False
   if data is None:
     flips = data_sets.DATA_SETS[section.name].flips
-    splits = data_sets.load(
-      section.name, attribute=section.attribute, folder=section.folder, cache=cache, store=section.store
-    )
+    settings = {field: section[field] for field in section if field not in ("name", "classes")}
+    splits = data_sets.load(section.name, cache=cache, features_file=config.features.file, **settings)
   else:
     splits = data if isinstance(data, Splits) else split(data, section.resident_gib)
     for name in ("pool", "test"):
@@ -162,14 +176,15 @@ def load(config: ConfigDict, data: Data | Splits | None, cache: pathlib.Path) ->
   if section.test_set == "usps":
     splits = splits._replace(test=load_usps_test(section.usps_file))
   known = section.name if data is None and not section.folder else ""
-  splits = splits._replace(pool=data_sets.leave_on_disk(splits.pool, section.resident_gib, known))
+  splits = splits._replace(pool=leave_on_disk(splits.pool, section.resident_gib, known))
   splits = data_sets.keep_classes(splits, tuple(section.classes))
   splits = data_sets.keep_fractions(splits, tuple(section.pool_class_fractions))
   splits = splits._replace(pool=data_sets.open_pool(splits.pool, section.jitter, flips))
   classes, pool = len(splits.class_names), splits.pool
-  counts, shape = np.bincount(pool.labels, minlength=classes), data_sets.image_shape(pool)
+  counts = np.bincount(pool.labels, minlength=classes) if asking.known(pool) else None
+  shape = data_sets.image_shape(pool)
   checks.validate_for_data(config, classes, len(pool.images), shape, counts)
-  if data is not None:
+  if data is not None or section.name == "folder":
     rehearse(config, shape, classes)
   return splits
 
@@ -177,16 +192,24 @@ def load(config: ConfigDict, data: Data | Splits | None, cache: pathlib.Path) ->
 def split(data: Data, resident_gib: float) -> Splits:
   """One's own arrays, a fifth of them held out; what is large and mapped is not read."""
   data_sets.check_data("data", data)
-  return data_sets.split(data_sets.leave_on_disk(data, resident_gib))
+  return data_sets.split(leave_on_disk(data, resident_gib))
 
 
 def describe(config: ConfigDict, data: Data | Splits | None) -> dict[str, Any]:
   """What makes a run's numbers, as JSON: the config, and of images of one's own a hash."""
   settings = json.loads(json.dumps(config.to_dict()))
+  if settings["labeller"] != "pool":
+    settings["labeller"] = "people"  # Whichever way they are asked.
+  del settings["label_studio"]
   # Where USPS lies and where a pool is held changes no number.
   for field in ("usps_file", "resident_gib", "store"):
     del settings["data"][field]
-  if data is None and config.data.folder:
+  if data is None and config.data.name == "folder":
+    # What these name is told apart by `Splits.identity`, wherever it lies.
+    for field in ("folder", "labels", "test_folder", "refresh"):
+      del settings["data"][field]
+    settings["features"]["file"] = bool(config.features.file)
+  elif data is None and config.data.folder:
     images, _ = read_attributes_folder(pathlib.Path(config.data.folder)).parts["train"]
     settings["data"]["folder"] = f"images {fingerprint(images)}"
   if data is not None:
@@ -195,49 +218,3 @@ def describe(config: ConfigDict, data: Data | Splits | None) -> dict[str, Any]:
     made_of = images.fingerprint() if isinstance(images, Pool) else fingerprint(np.asarray(images))
     settings["data"]["name"] = f"arrays {made_of}"
   return settings
-
-
-def refuse_other(workdir: pathlib.Path, settings: dict[str, Any]) -> None:
-  """Raises InputError where the workdir belongs to other settings; strategies may be added to it."""
-  path = workdir / "config.json"
-  if not path.exists():
-    return
-  changed = differences(json.loads(path.read_text())["config"], settings)
-  changed = [field for field in changed if field not in ("strategies", "tensorboard")]
-  if changed:
-    raise InputError(
-      f"--workdir: {workdir} belongs to another config (it differs in {', '.join(changed)}); choose another "
-      "workdir or remove this one"
-    )
-
-
-def differences(a: Any, b: Any, prefix: str = "") -> list[str]:
-  """Dotted names of the entries in which two nested dicts differ."""
-  if not (isinstance(a, dict) and isinstance(b, dict)):
-    return [] if a == b else [prefix]
-  return [
-    name
-    for key in sorted({*a, *b})
-    for name in differences(a.get(key), b.get(key), f"{prefix}.{key}" if prefix else key)
-  ]
-
-
-def surroundings() -> dict[str, Any]:
-  """What a result depends on beside its config: versions, commit, device."""
-  packages = ("jax", "jaxlib", "flax", "optax", "numpy", "scipy", "pynndescent", "tensorflow-datasets")
-  device = jax.devices()[0]
-  commit = None
-  with contextlib.suppress(OSError):  # There is no git.
-    commit = subprocess.run(
-      ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
-      cwd=pathlib.Path(__file__).parent, capture_output=True, text=True, check=False,
-    ).stdout.strip() or None  # fmt: skip
-  return {
-    "arguments": sys.argv[1:],
-    "commit": commit,
-    "versions": {"python": platform.python_version()} | {name: metadata.version(name) for name in packages},
-    "device": {
-      "platform": device.platform, "kind": device.device_kind, "count": jax.device_count(),
-      "processes": jax.process_count(), **machine.describe(),
-    },
-  }  # fmt: skip

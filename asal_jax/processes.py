@@ -25,6 +25,7 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
+from asal_jax import interrupts
 from asal_jax.errors import InputError
 
 FOREVER = 7 * 24 * 3600 * 1000
@@ -141,6 +142,15 @@ def agreed(value: T) -> T:
   return pickle.loads(_client().blocking_key_value_get_bytes(key, FOREVER))
 
 
+def asked_to_end() -> bool:
+  """Whether SIGTERM came to any of the processes; all must ask, in the same order, and hear the same."""
+  if not several():
+    return interrupts.asked()
+  if interrupts.asked():
+    _client().key_value_set(f"asal_jax/asked/{jax.process_index()}", "", allow_overwrite=True)
+  return agreed(is_writer() and bool(_client().key_value_dir_get("asal_jax/asked/")))
+
+
 def barrier() -> None:
   """Waits until all processes are here."""
   if several():
@@ -180,12 +190,13 @@ def together() -> Iterator[None]:
   over = threading.Event()
   watch = threading.Thread(target=_watch, args=(over,), daemon=True)
   watch.start()
+  interrupts.watch(_fail)
   try:
     yield
   except BaseException as error:
     code, message = _told(error)
     with contextlib.suppress(Exception):
-      _client().key_value_set(f"asal_jax/failed/{jax.process_index()}", json.dumps([code, message]))
+      _fail(code, message)
       watch.join(60)
     # The first process could not be told.
     _end(code, message)
@@ -193,12 +204,15 @@ def together() -> Iterator[None]:
   watch.join()
 
 
+def _fail(code: int, message: str) -> None:
+  """Tells all processes to end, this one too."""
+  _client().key_value_set(f"asal_jax/failed/{jax.process_index()}", json.dumps([code, message]))
+
+
 def _told(error: BaseException) -> tuple[int, str]:
   """Exit code and message of a failure: a line for what a user can mend, else the trace, once."""
   if isinstance(error, InputError):
     return 2, str(error)
-  if isinstance(error, KeyboardInterrupt):
-    return 130, "interrupted; the same command goes on from the last checkpoint"
   if LOST.search(str(error)):
     return 1, GONE
   who = f"process {jax.process_index()} of {jax.process_count()} failed"

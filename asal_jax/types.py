@@ -4,7 +4,7 @@ A seam is a record of pure functions: a maker binds numbers and functions, every
 """
 
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
@@ -24,24 +24,41 @@ Extract = Callable[[Params, Float[Array, "b h w c"]], Float[Array, "b d"]]
 Oracle = Callable[[Int32[np.ndarray, "*batch"]], Int32[np.ndarray, "*batch"]]
 """Pool ids to their labels."""
 
-Labeller = Callable[[str, int, UInt8[np.ndarray, "s b h w c"]], Int32[np.ndarray, "s b"]]
-"""(strategy, cycle, the cycle's images of all seeds) -> their labels, -1 where an image is rejected."""
+Labeller = Callable[[int, UInt8[np.ndarray, "s b h w c"]], Int32[np.ndarray, "s b"]]
+"""(cycle, its images of all seeds) -> their labels, -1 where an image is rejected."""
 
 
 class Data(NamedTuple):
-  """Labelled images: `images` uint8 [n, h, w, c] or a `Pool`, `labels` int32 [n] in 0..k-1."""
+  """Images uint8 [n, h, w, c] or a `Pool`, and labels int32 [n] in 0..k-1; -1 where people have yet to say it."""
 
   images: Any
   labels: Int32[np.ndarray, " n"]
 
 
 class Splits(NamedTuple):
-  """A benchmark's data. `class_names[k]` is how label k is shown; `validation` is never touched by a run."""
+  """A benchmark's data. `class_names[k]` is how label k is shown; `validation` is never touched by a run.
+
+  A test set of no images means that there is none. `files` and `test_files` are what the images are called, paths
+  below `folder`; () where they have no names. `identity` tells these images, in this order and by these names, from
+  others; '' where they have none. `pictures` (a `Pool`) and `test_pictures` are what people are shown where the data
+  are no images, but embeddings of them.
+  """
 
   pool: Data
   test: Data
   class_names: tuple[str, ...]
   validation: Data | None = None
+  files: Sequence[str] = ()
+  test_files: Sequence[str] = ()
+  folder: str = ""
+  identity: str = ""
+  pictures: Any = None
+  test_pictures: Any = None
+
+  @property
+  def shown(self) -> Any:
+    """The `Pool` of what people are shown."""
+    return self.pool.images if self.pictures is None else self.pictures
 
 
 class GAN(NamedTuple):

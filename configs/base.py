@@ -46,16 +46,38 @@ def get_config() -> ConfigDict:
   # float32 | tensorfloat32 | bfloat16: factors of convolutions, summed in float32; tensorfloat32 on GPU and TPU alone
   config.precision = "float32"
   config.tensorboard = False  # also write the metrics as TensorBoard events (pip install tensorboardX)
-  config.labeller = "pool"  # pool | file: who labels real samples; file: a person, by a CSV in the workdir
+  config.labeller = (
+    "pool"  # pool | file | page | label_studio: who labels real samples: the pool's labels, or people
+  )
+  # by a CSV in the workdir, by a page in the browser, or by Label Studio
+  config.people = 1  # people who label each image; where they disagree it is asked again
   config.subpool = 200  # random unlabelled samples that `subpool` and its rivals look at in a cycle
 
+  config.label_studio = ConfigDict()  # the API key is in the environment: LABEL_STUDIO_API_KEY
+  config.label_studio.url = ""  # as http://localhost:8080; empty: tasks and exports are carried as files
+  config.label_studio.project = ""  # title of the project, made where there is none; empty: config.name
+
   config.data = ConfigDict()
-  config.data.name = "mnist"  # digits | mnist | cifar10 | celeb_a
+  config.data.name = "mnist"  # digits | mnist | cifar10 | celeb_a | folder
   config.data.classes = ()  # original labels to keep, relabelled from 0; empty: all
   config.data.pool_class_fractions = ()  # share of each kept class's pool samples that stays; empty: all of them
   config.data.attribute = "Wearing_Hat"  # celeb_a: its two classes are without and with it
-  config.data.folder = (
-    ""  # celeb_a: 64x64 images of one's own in its place, as asal_jax/pools/attributes.py says
+  # folder: where the images are, of any size, kind and depth. celeb_a: 64x64 images of one's own in its place, as
+  # asal_jax/pools/attributes.py says
+  config.data.folder = ""
+  # Of data.name=folder:
+  config.data.size = 64  # side of the squares that the images become
+  config.data.fit = "crop"  # crop | pad: the central square of an image, or all of it on black
+  config.data.class_names = ""  # cat,dog; empty: the sub-folders that hold images
+  config.data.labels = (
+    ""  # a CSV of file,label where some are known; empty: labels.csv in the folder, if it is there
+  )
+  config.data.test_folder = ""  # a test set, labelled by its labels.csv or sub-folders
+  config.data.test_labels = (
+    0  # or so many random images of the folder, which are labelled first; 0: no test set
+  )
+  config.data.refresh = (
+    False  # take the folder as it is now, though it has changed since it was first taken in
   )
   config.data.test_set = "own"  # own | usps (28x28 digits): the data set's, or USPS brought to MNIST's size
   config.data.usps_file = ""  # an .npz as asal_jax/pools/usps.py says; empty: scikit-learn fetches USPS
@@ -132,6 +154,8 @@ def get_config() -> ConfigDict:
 
   config.features = ConfigDict()
   config.features.dimensions = 50  # principal components, or all where the features are fewer
+  # an .npy of embeddings [n, d] of a folder's images, which classifier (linear) and matching see in place of pixels
+  config.features.file = ""
 
   config.index = ConfigDict()
   config.index.name = (

@@ -90,7 +90,7 @@ def seeds():
   scorer = make_scorer(classifier, entropy, RANGE)
   test, labels = images(21, seed=1)
   return leaves("weights", params) | {
-    "accuracy": np.asarray(make_accuracy(classifier, RANGE, CLASSES)(params, test, labels)),
+    "accuracy": np.asarray(make_accuracy(classifier, RANGE, CLASSES)(params, test, labels)[:2]),
     "scores": np.asarray(scorer.block(params, test)),
     "few_scores": np.asarray(scorer.images(params, test.reshape(3, 7, *SHAPE))),
   }

@@ -7,11 +7,13 @@ import sys
 import time
 from typing import NamedTuple
 
+import numpy as np
 import pytest
 
 from asal_jax import config as checks
+from asal_jax.types import Data, Splits
 from experiments.accelerator import __main__ as command
-from experiments.accelerator import parts, report, runner
+from experiments.accelerator import all_cnn, parts, report, runner
 from experiments.accelerator.parts import Job, Place, Rows
 from experiments.accelerator.steps import STEPS, TINY, Step
 
@@ -158,19 +160,22 @@ def test_a_killed_call_leaves_what_the_next_goes_on_with(place, tmp_path, how):
 
 
 def test_a_fresh_machine_goes_on_from_what_was_brought_out(place, tmp_path):
-  gan = place.made / "gan-abc" / "checkpoints"
-  for step in (500, 1000):
-    (gan / str(step)).mkdir(parents=True)
-    (gan / str(step) / "state").write_text(str(step))
+  trained = "gan-abc", "all_cnn-seed0"
+  for name in trained:
+    for step in (500, 1000):
+      folder = place.made / name / "checkpoints" / str(step)
+      folder.mkdir(parents=True)
+      (folder / "state").write_text(str(step))
   slow = Counter("slow", most=12, seconds=0.15)
   go(place, tmp_path, slow, limit=1.0)
   before, fresh = slow.numbers(place), Place(tmp_path / "fresh", tiny=False)
   assert not fresh.runs.exists()
   runner.restore(tmp_path / "out", fresh)
   assert slow.numbers(fresh) == before
-  kept = fresh.made / "gan-abc" / "checkpoints"
-  assert [path.name for path in kept.iterdir()] == ["1000"]
-  assert (kept / "1000" / "state").read_text() == "1000"
+  for name in trained:
+    kept = fresh.made / name / "checkpoints"
+    assert [path.name for path in kept.iterdir()] == ["1000"]
+    assert (kept / "1000" / "state").read_text() == "1000"
 
 
 def test_large_things_are_not_brought_out(place, tmp_path, monkeypatch):
@@ -256,8 +261,54 @@ def test_every_job_has_a_sound_config(tmp_path, tiny):
   for job in (part for step in STEPS for part in step.parts if isinstance(part, Job)):
     config = job.config(place)
     checks.validate(config)
-    assert config.index.name == "exact" or config.strategies == ("supervised",)
+    assert config.index.name == "exact"
     assert (config.precision == "float32") == (tiny or job.benchmark.startswith("mnist"))
+
+
+def all_cnn_lines(folder, config, splits):
+  """(run and epoch, accuracy) of the slices, and the lines of the seed."""
+  file = folder / "results.jsonl"
+  all_cnn.train(3, config, splits, folder / "checkpoints", file)
+  found = parts.readable(file)
+  slices = [(r["epoch"], r["test_accuracy"]) for r in found if r.get("run") == 3]
+  return slices, [r for r in found if r.get("seed") == 3]
+
+
+def test_all_cnn_goes_on_from_its_last_slice(tmp_path, monkeypatch):
+  """A small network in its place: a killed training ends where the other does, what was kept is not done again."""
+  rng, config = np.random.default_rng(0), all_cnn.settings(tiny=True)
+  config.classifier.network = "linear"
+  shown = rng.integers(0, 256, (10, 8, 8, 3))
+
+  def noisy(n):
+    labels = np.arange(n, dtype=np.int32) % 10
+    return Data((shown[labels] // 2 + rng.integers(0, 128, (n, 8, 8, 3))).astype(np.uint8), labels)
+
+  splits = Splits(noisy(40), noisy(200), tuple("0123456789"))
+  whole, cut = tmp_path / "whole", tmp_path / "cut"
+  for folder in (whole, cut):
+    folder.mkdir()
+  monkeypatch.setattr(all_cnn, "EVERY", 2)
+  slices, (expected,) = all_cnn_lines(whole, config, splits)
+  assert [epoch for epoch, _ in slices] == [2, 4, 6, 7]
+  assert expected["test_accuracy"] == slices[-1][1]
+  assert len({accuracy for _, accuracy in slices}) > 1
+  times, saved = [], all_cnn.Checkpoints.save
+
+  def save(self, step, state):
+    times.append(step)
+    if step == 4:
+      raise KeyboardInterrupt
+    saved(self, step, state)
+
+  with monkeypatch.context() as broken:
+    broken.setattr(all_cnn.Checkpoints, "save", save)
+    with pytest.raises(KeyboardInterrupt):
+      all_cnn_lines(cut, config, splits)
+  assert times == [2, 4]
+  again, (found,) = all_cnn_lines(cut, config, splits)
+  assert again == [*slices[:2], *slices[1:]]
+  assert {**found, "seconds": 0} == {**expected, "seconds": 0}
 
 
 def test_the_command_rehearses_the_cheapest_step(tmp_path, capsys):

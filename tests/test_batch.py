@@ -74,3 +74,15 @@ def test_the_array_has_a_task_for_each_strategy_and_seed(tmp_path):
   assert first.count("--config.strategies=('random','entropy','asal_pixels',)") == 2
   # Features are made of a GAN that is there.
   assert [line for line in first if line.startswith("--stage")] == ["--stage=gan", "--stage=features"]
+
+
+@pytest.mark.parametrize(("code", "stage"), [(75, ""), (75, "prepare"), (2, ""), (0, "")])
+def test_a_task_that_was_ended_by_sigterm_is_requeued(tmp_path, code, stage):
+  for name, text in (("srun", f"exit {code}"), ("scontrol", f'echo "$@" >> {tmp_path}/asked')):
+    (tmp_path / name).write_text(f"#!/usr/bin/env bash\n{text}\n")
+    (tmp_path / name).chmod(0o755)
+  path = f"{tmp_path}:{os.environ['PATH']}"
+  done = run("slurm_array.sh", PATH=path, SLURM_JOB_ID="77", STAGE=stage)
+  assert done.returncode == code, done.stderr
+  asked = tmp_path / "asked"
+  assert (asked.read_text() if asked.exists() else "") == ("requeue 77\n" if code == 75 else "")

@@ -35,11 +35,9 @@ def test_a_gan_goes_on_from_the_longest_shorter_training(tmp_path):
 def test_another_gan_is_not_taken(tmp_path):
   cache, config = Cache(tmp_path), tiny.config(**LONG)
   made_from = {"gan": config.gan.to_dict() | {"iterations": 20, "width": 8}}
-  folder = cache.folder("gan", made_from)
-  (folder / "checkpoints").mkdir()
-  cache.finish(folder, made_from)
+  folder = cache.once("gan", made_from, lambda folder: (folder / "checkpoints").mkdir())
   sweep.continue_gan(config, cache)
-  assert [path.name for path in tmp_path.iterdir()] == [folder.name]
+  assert [path.name for path in tmp_path.glob("gan-*")] == [folder.name]
 
 
 def test_points_are_distinct_and_their_configs_sound():

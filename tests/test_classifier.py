@@ -8,7 +8,15 @@ import scipy.special
 from sklearn import metrics
 
 from asal_jax.acquisition.score import entropy
-from asal_jax.models.classifier import LOSSES, make_accuracy, make_classifier, make_fit, make_scorer, shuffle
+from asal_jax.models.classifier import (
+  LOSSES,
+  make_accuracy,
+  make_classifier,
+  make_fit,
+  make_scorer,
+  make_slices,
+  shuffle,
+)
 from asal_jax.pools import blocks
 from asal_jax.rng import seed_keys, stream
 from configs.base import get_config
@@ -176,6 +184,32 @@ def test_fit_equals_a_numpy_loop(overrides, classes, rejected):
     expected = numpy_fit(config, key, linear(initial), IDS[row], labels[row])
     for found, truth in zip(linear(params, row), expected, strict=True):
       np.testing.assert_allclose(found, truth, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+  ("network", "shared", "tolerance"),
+  # Of convolutions XLA lays the weights out otherwise where they come as an argument: equal to rounding.
+  [("linear", False, 0), ("linear", True, 0), ("celeba", True, 1e-5)],
+)
+def test_a_fit_in_slices_is_the_fit(network, shared, tolerance):
+  """The same bits wherever it is cut, dropout and the epochs at which the rate falls included."""
+  config, shape, rng = settings(network=network, **SGD), (8, 8, 1), np.random.default_rng(7)
+  classifier = make_classifier(config, shape, 4, RANGE)
+  images = rng.integers(0, 256, (*(() if shared else (2,)), CAPACITY, *shape), np.uint8)
+  data = images, labels_of(4), np.int32(COUNT)
+  begin, epochs = make_slices(classifier, config, RANGE, shared)
+  first = begin(KEYS, CYCLE)
+  run = lambda state, start, stop: epochs(state, KEYS, CYCLE, *data, start, stop)  # noqa: E731
+  at_once, cut = run(first, 0, 5), run(run(run(run(first, 0, 1), 1, 3), 3, 3), 3, 5)
+  jax.tree.map(np.testing.assert_array_equal, cut, at_once)
+  assert epochs._cache_size() == 1
+  whole = make_fit(classifier, config, RANGE, shared)(KEYS, CYCLE, *data)
+  jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=0, atol=tolerance), cut.params, whole)
+  # Every epoch moves the weights.
+  fewer = run(first, 0, 4)
+  assert (
+    max(np.abs(a - b).max() for a, b in zip(*map(jax.tree.leaves, (fewer.params, whole)), strict=True)) > 1e-4
+  )
 
 
 def test_images_of_rejected_rows_do_not_matter():

@@ -16,7 +16,8 @@ def found(tmp_path_factory):
   folder = tmp_path_factory.mktemp("devices")
   tests = pathlib.Path(__file__).parent
   environ = os.environ | {
-    "XLA_FLAGS": "--xla_force_host_platform_device_count=8", "PYTHONPATH": str(tests.parent),
+    "XLA_FLAGS": f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count=8",
+    "PYTHONPATH": str(tests.parent),
   }  # fmt: skip
   command = [sys.executable, str(tests / "pieces.py"), str(folder / "eight.npz")]
   with subprocess.Popen(command, env=environ, stderr=subprocess.PIPE, text=True) as process:

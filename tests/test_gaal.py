@@ -133,7 +133,7 @@ def test_a_run_cut_after_any_line_ends_in_the_same_numbers(
   result, splits, classifier, world, judge, tmp_path, lines
 ):
   cut(result, tmp_path, lines)
-  again = Comparison(CONFIG, splits, classifier, world, lambda: judge, tmp_path)
+  again = Comparison(CONFIG, splits, classifier, world, lambda: judge, None, tmp_path)
   again.run(GAAL)
   wanted = [r for r in result.records if r["strategy"] == GAAL]
   assert tiny.without_seconds(again.journal.records()) == tiny.without_seconds(wanted)
@@ -144,6 +144,31 @@ def test_a_run_cut_after_any_line_ends_in_the_same_numbers(
     np.testing.assert_array_equal(
       np.load(tmp_path / "synthetic" / GAAL / f"cycle_{cycle}.npy"), kept(result, cycle)
     )
+
+
+@pytest.mark.parametrize("cycle", [1, 2, 3])
+@pytest.mark.parametrize("how", ["gone", "cut", "flipped", "header"])
+def test_images_that_are_lost_or_damaged_are_made_again(
+  result, splits, classifier, world, judge, tmp_path, cycle, how
+):
+  cut(result, tmp_path, 12)
+  path = tmp_path / "synthetic" / GAAL / f"cycle_{cycle}.npy"
+  whole = path.read_bytes()
+  damaged = {
+    "cut": whole[:-7],
+    "flipped": whole[:-50] + bytes([whole[-50] ^ 1]) + whole[-49:],
+    "header": whole.replace(b"|u1", b"|i1"),
+  }
+  path.unlink() if how == "gone" else path.write_bytes(damaged[how])
+  again = Comparison(CONFIG, splits, classifier, world, lambda: judge, None, tmp_path)
+  again.run(GAAL)
+  assert path.read_bytes() == whole
+  assert path.with_name(f"{path.name}.damaged").exists() == (how != "gone")
+  for name in ("selections.jsonl", "metrics.jsonl"):
+    found, wanted = (
+      [r for r in read_lines(f / name) if r["strategy"] == GAAL] for f in (tmp_path, result.workdir)
+    )
+    assert tiny.without_seconds(found) == tiny.without_seconds(wanted)
 
 
 def test_a_finished_job_is_read_again(result, tmp_path):

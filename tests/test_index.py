@@ -328,7 +328,7 @@ def test_a_build_that_is_interrupted_goes_on_with_the_next_shard(
     patch.setattr(graphs, "make_graph", killed)
     with pytest.raises(Killed):
       PyNNDescentIndex.build(features, tmp_path)
-  kept = {path: path.stat().st_mtime_ns for path in tmp_path.glob("shard_*.pickle")}
+  kept = {path: path.stat().st_mtime_ns for path in tmp_path.glob("shard_*.json")}
   assert len(kept) == 2
   resumed = PyNNDescentIndex.build(features, tmp_path)
   assert {path: path.stat().st_mtime_ns for path in kept} == kept

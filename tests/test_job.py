@@ -161,7 +161,7 @@ def test_workdir_of_another_config_is_refused_before_any_work(tmp_path):
     ({"data.classes": (3, 10)}, r"data.classes: found \(3, 10\); needed are distinct labels of 0..9"),
     (
       {"data.name": "mnits"},
-      "data.name: found 'mnits'; allowed are digits, mnist, cifar10, celeb_a, did you mean 'mnist'",
+      "data.name: found 'mnits'; allowed are digits, mnist, cifar10, celeb_a, folder, did you mean 'mnist'",
     ),
     ({"loop.budget": 24}, "use 20 or 25"),
   ],
@@ -209,12 +209,6 @@ def test_a_pool_can_be_used_up_to_the_last_sample(tmp_path):
   final = [r for r in result.records if r["labels"] == 37]
   assert len(final) == len(strategies) * 2
   assert len({tuple(r["label_counts"]) for r in final}) == 1
-
-
-def test_differences_names_nested_fields():
-  a = {"x": 1, "y": {"z": 2, "only_a": 1}}
-  assert job.differences(a, {"x": 1, "y": {"z": 3}}) == ["y.only_a", "y.z"]
-  assert job.differences(a, a) == []
 
 
 def test_a_pool_that_stays_in_its_file_gives_every_number_of_one_in_memory(tmp_path):

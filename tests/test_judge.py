@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
+from asal_jax import InputError
 from asal_jax.models import judge
 from asal_jax.models.classifier import make_classifier
 from asal_jax.models.judge import classifier_score, classifier_section, make_judge
@@ -64,7 +65,13 @@ def test_what_it_is_unsure_of_it_rejects(tmp_path, classes, confidence):
   assert {-1} < set(expected)
   # What it rejects is neither its accuracy nor another judge: that of `sure` was taken from the cache.
   assert found.test_accuracy == sure.test_accuracy == np.mean(sure.label(TEST) == data.test.labels)
-  assert len(list(tmp_path.iterdir())) == 1
+  assert len(list(tmp_path.glob("judge-*"))) == 1
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_one_that_diverged_is_told(tmp_path, optimizer):
+  with pytest.raises(InputError, match=r"^judge.learning_rate: the judge .* weights or logits"):
+    judged(splits(2), tmp_path, learning_rate=1e30, optimizer=optimizer)
 
 
 def test_its_section_is_a_classifier_s():

@@ -81,13 +81,13 @@ def test_labels_obtained_are_in_the_journal(tmp_path):
 @pytest.mark.parametrize(("error", "kept"), [(InputError("fill it in"), True), (KeyError("a bug"), False)])
 def test_a_selection_without_its_labels_is_kept_for_a_person(tmp_path, error, kept):
   journal = Journal(tmp_path, SEEDS)
-  asked = journal.selection("gaal_file", 1, None, [0.1, 0.2], 0.5)
+  asked = journal.selection("gaal_people", 1, None, [0.1, 0.2], 0.5)
 
   def label(_):
     raise error
 
   with pytest.raises(type(error), match=r"fill it in|a bug"):
-    obtain_labels(Strategy("gaal_file", None, None, label), asked, journal)
+    obtain_labels(Strategy("gaal_people", None, None, label), asked, journal)
   assert read_lines(journal.selections_path) == [asked] * kept
 
 
@@ -146,7 +146,7 @@ def run_toy(folder, breaks=()):
   """All cycles of a toy whose classifiers are (the cycle, how many labels) they were trained on."""
   learner = Learner(
     lambda keys, cycle, images, labels, count: jnp.array([cycle, count]),
-    lambda params, images, labels: Accuracy(params / 10, params / 20),
+    lambda params, images, labels: Accuracy(params / 10, params / 20, params),
     jnp.asarray(POOL), jnp.zeros(9, jnp.int32), 2,
   )  # fmt: skip
   events = []

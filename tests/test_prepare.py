@@ -1,8 +1,5 @@
 """How long what is made once is trained, and under which keys it is kept."""
 
-import json
-
-import jax
 import numpy as np
 import pytest
 import tiny
@@ -10,6 +7,7 @@ import tiny
 from asal_jax.pools.kinds import ArrayPool
 from asal_jax.running import prepare
 from asal_jax.running.prepare import Preparation
+from asal_jax.store.files import read_sealed
 from asal_jax.store.stages import Stages
 
 POOL = np.random.default_rng(0).integers(0, 256, (50, 32, 32, 1), np.uint8)
@@ -22,9 +20,9 @@ def trained(tmp_path, monkeypatch):
 
   def ask(name, model, pool, *, iterations, **_):
     asked.append(iterations)
-    return jax.eval_shape(model.init, jax.random.key(0))
 
   monkeypatch.setattr(prepare, "train", ask)
+  monkeypatch.setattr(prepare, "restored", lambda folder, shapes: shapes)
 
   def train(name, **overrides):
     config, folder = tiny.config(**overrides), tmp_path / str(len(asked))
@@ -34,7 +32,7 @@ def trained(tmp_path, monkeypatch):
       name,
     )
     (made_from,) = folder.glob(f"{name}-*/made_from.json")
-    return asked[-1], json.loads(made_from.read_text())
+    return asked[-1], read_sealed(made_from)["made_from"]
 
   return train
 

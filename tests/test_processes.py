@@ -13,7 +13,7 @@ import pytest
 import tiny
 
 import asal_jax
-from asal_jax import processes
+from asal_jax import interrupts, processes
 from asal_jax.errors import InputError
 from asal_jax.store.journal import read_lines
 
@@ -39,7 +39,7 @@ class Run:
     environ = os.environ | {
       "JAX_COORDINATOR_ADDRESS": f"localhost:{port}", "JAX_NUM_PROCESSES": str(count),
       "PYTHONPATH": str(pathlib.Path(__file__).parent),
-      "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
+      "XLA_FLAGS": f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count={devices}",
     }  # fmt: skip
     self.workdir = folder / "run"
     self.processes = [
@@ -118,13 +118,38 @@ def test_where_one_is_killed_the_other_ends_with_one_line(tmp_path, victim):
   assert messages(errors[1 - victim]) == [f"asal_jax: {processes.GONE}"]
 
 
+def test_ctrl_c_in_one_ends_both_with_one_line(tmp_path):
+  run = Run(tmp_path, {**JOB, "gan.iterations": 100_000}, "--stage=gan")
+  wait_for(run, "config.json")
+  run.processes[1].send_signal(signal.SIGINT)
+  codes, errors = run.wait(60)
+  assert codes == [interrupts.CODE] * 2, errors
+  assert messages(errors[0]) == [f"asal_jax: {interrupts.STOPPED}"]
+  assert messages(errors[1]) == []
+
+
+def test_sigterm_to_one_saves_and_ends_both_at_the_same_iteration(tmp_path):
+  run = Run(tmp_path, {**JOB, "gan.iterations": 100_000, "gan.checkpoint_every": 50_000}, "--stage=gan")
+  wait_for(run, "cache/gan-*/checkpoints")
+  time.sleep(2)
+  run.processes[1].send_signal(signal.SIGTERM)
+  codes, errors = run.wait(60)
+  assert codes == [interrupts.REQUEUE] * 2, errors
+  assert messages(errors[0]) == [f"asal_jax: {interrupts.ENDED}"]
+  assert messages(errors[1]) == []
+  (kept,) = [
+    int(path.name) for path in run.workdir.glob("cache/gan-*/checkpoints/*") if path.name.isdecimal()
+  ]
+  assert 0 < kept < 50_000
+
+
 def test_a_mistake_that_one_finds_stops_both_with_one_message(tmp_path):
   """The first process alone looks at a person's labels."""
-  run = Run(tmp_path, {"strategies": ("random",), "labeller": "file"})
+  run = Run(tmp_path, {"strategies": ("random",), "labeller": "file", "seeds": (0,)})
   codes, errors = run.wait()
   assert codes == [2, 2], errors
   [message] = messages(errors[0])
-  assert "10 of 10 rows in" in message
+  assert "5 of 5 rows in" in message
   assert messages(errors[1]) == []
   [line] = [r for r in read_lines(run.workdir / "selections.jsonl") if r["cycle"] == 1]
   assert line["labels"] is None

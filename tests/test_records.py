@@ -1,7 +1,5 @@
 """Pools of TFDS records, on tiny sets written as array_record: what is read is what was written."""
 
-import json
-
 import numpy as np
 import pytest
 import tiny
@@ -14,6 +12,7 @@ from asal_jax.pools.attributes import CELEB_A_ATTRIBUTES, crop_and_resize
 from asal_jax.pools.blocks import walk
 from asal_jax.pools.records import RecordPool, open_splits
 from asal_jax.pools.sources import open_tfds
+from asal_jax.store.journal import read_lines
 
 RNG = np.random.default_rng(0)
 COUNTS = {"train": 600, "test": 60}
@@ -217,8 +216,7 @@ def test_without_a_cache_they_are_read_each_time(root, monkeypatch):
 
 
 def selections(workdir):
-  lines = (workdir / "selections.jsonl").read_text().splitlines()
-  return tiny.without_seconds([json.loads(line) for line in lines])
+  return tiny.without_seconds(read_lines(workdir / "selections.jsonl"))
 
 
 def test_decoded_and_records_select_the_same(tmp_path):

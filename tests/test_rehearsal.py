@@ -32,3 +32,14 @@ def test_only_what_is_used_is_tried():
     **{"gan.network": "residual", "judge.network": "lenet5"}, strategies=("random", "entropy")
   )
   rehearse(config, (4, 4, 1), 2)
+
+
+@pytest.mark.parametrize(
+  ("field", "section"),
+  [(f"gan.{name}", "gan") for name in ("width", "critic_width", "latent_dim")]
+  + [("autoencoder.code_channels", "autoencoder")],
+)  # fmt: skip
+def test_networks_that_no_machine_holds_are_told(field, section):
+  config = tiny.config(**{field: 2**31 - 1})
+  with pytest.raises(InputError, match=rf"^{section}: .* GiB, the machine has [\d,]+ GiB of memory"):
+    rehearse(config, (28, 28, 1), 2)

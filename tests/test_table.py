@@ -5,7 +5,7 @@ import pathlib
 import pytest
 
 from asal_jax import InputError
-from asal_jax.acquisition.table import TABLE, needs, parse_strategy
+from asal_jax.acquisition.table import TABLE, Entry, needs, parse_strategy
 from configs.base import get_config
 
 
@@ -80,7 +80,7 @@ def test_names_outside_the_grammar(name):
       "pixels",
       (True, ("pixels", "critic"), ()),
     ),
-    (("gaal_file",), "pixels", (True, (), ())),
+    (("gaal_people",), "pixels", (True, (), ())),
     (("random", "random_walk20", "seals"), "pixels", (False, (), ("pixels",))),
     (("labelled_walk20",), "critic", (True, (), ("critic",))),
     (("asal_autoencoder_walk20",), "pixels", (True, ("autoencoder",), ("autoencoder",))),
@@ -102,3 +102,14 @@ def test_every_strategy_is_in_the_readme():
   table = text[text.index("| name | asks for |") :].split("\n\n")[0]
   missing = [name for name in TABLE if f"`{name}" not in table]
   assert not missing
+
+
+def test_a_strategy_of_one_s_own_is_an_entry_more(monkeypatch):
+  with pytest.raises(InputError, match="found 'own2_strategy'"):
+    parse_strategy("own2_strategy")
+  monkeypatch.setitem(TABLE, "own2_strategy", Entry("one's own", lambda *_: None, modifiers=("size",)))
+  assert parse_strategy("own2_strategy") == ("own2_strategy", None, None, None, False)
+  assert parse_strategy("own2_strategy50") == ("own2_strategy", 50, None, None, False)
+  config = get_config()
+  config.strategies = ("own2_strategy",)
+  assert needs(config) == (False, (), ())

@@ -43,6 +43,7 @@ def test_each_function_compiles_once_a_run_whatever_the_label_count(tmp_path, co
     asal_jax.run(config, workdir=tmp_path / str(budget), cache=tmp_path / "cache")
     return dict(compiled)
 
+  # What is made once is in the cache after one cycle: GAAL's judge is trained when it is asked.
   run(15)
   short, long = run(20), run(60)
   # One fit, one accuracy for all strategies, GAAL's too; a pool pass of one score; one ascent, one random draw.

@@ -1,5 +1,7 @@
 """Training in chunks: a resumed run ends in the same bits, a diverged one says so."""
 
+import re
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -160,9 +162,15 @@ def test_a_loss_that_is_not_finite(tmp_path, every, iteration, good):
   message = (
     rf"^toy: the loss is not finite at iteration {iteration} .* good checkpoint is {good} in .*learning rate"
   )
-  with pytest.raises(InputError, match=message):
+  with pytest.raises(InputError, match=message) as error:
     toy(tmp_path, every, loss=lambda done: jnp.where(done > 12, jnp.nan, 1.0))
   assert saved(tmp_path) == list(range(every, good + 1, every))
+  # Whoever asks for these keys finds the iteration, that after 13 are done, among them.
+  key, first, last = re.search(
+    r"stream\((.*), 'iteration', i\), i in (\d+)\.\.(\d+);", str(error.value)
+  ).groups()
+  assert key == "jax.random.key(0)"
+  assert int(first) <= 13 <= int(last) == iteration - 1
 
 
 @pytest.mark.parametrize(
@@ -185,4 +193,6 @@ def test_a_state_that_is_not_finite_is_neither_saved_nor_shown(
 
 def saved(folder):
   """The checkpoints there are, oldest first; two are kept."""
-  return sorted(int(path.name) for path in folder.iterdir())
+  steps = sorted(int(path.name) for path in folder.iterdir() if path.is_dir())
+  assert {path.name for path in folder.iterdir() if path.is_file()} == {f"{step}.sums.json" for step in steps}
+  return steps

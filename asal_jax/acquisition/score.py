@@ -15,13 +15,15 @@ def entropy(logits: Float[Array, "n k"]) -> Float[Array, " n"]:
   """Entropy -sum p log p of the predicted distribution in nats (the paper's Eq. 2, whose sign it drops)."""
   if logits.shape[-1] == 1:
     logits = jnp.concatenate([logits, jnp.zeros_like(logits)], axis=-1)
-  log_p = jax.nn.log_softmax(logits)
+  # Logits at both ends of float32 are infinitely far apart, and 0 times infinity is no number.
+  log_p = jnp.maximum(jax.nn.log_softmax(logits), jnp.finfo(logits.dtype).min)
   return -jnp.sum(jnp.exp(log_p) * log_p, axis=-1)
 
 
 def min_distance(logits: Float[Array, "n 1"]) -> Float[Array, " n"]:
   """-(w.x + b)^2, the negated squared decision value of a two-class linear model (Eq. 1)."""
-  return -jnp.square(logits[:, 0])
+  # Of more the square is infinite.
+  return -jnp.square(jnp.clip(logits[:, 0], -1e19, 1e19))
 
 
 def margin(logits: Float[Array, "n k"]) -> Float[Array, " n"]:

@@ -11,6 +11,7 @@ from jax import lax
 from jaxtyping import Array, Bool, Float, Int32, Key
 
 from asal_jax import devices
+from asal_jax.errors import NotFinite
 from asal_jax.models.classifier import Scorer
 from asal_jax.pools.blocks import walk
 from asal_jax.rng import stream
@@ -137,6 +138,9 @@ def asal(
   def query(keys, cycle, params, labelled):
     z = latents(keys, cycle, synthesis.params, params)
     queries = np.asarray(embed(synthesis.params, features.params, z))
+    finite = np.isfinite(queries).all(axis=(1, 2))
+    if not finite.all():
+      raise NotFinite(finite)
     if rescore == 1:
       return free(match(features.index, queries, labelled.ids))
     calls = np.zeros(len(queries), np.int32)

@@ -26,8 +26,8 @@ FEATURES = ("pixels", "autoencoder", "critic")
 WALK = "walk"
 """In an Entry: the features that `config.walk.features` names."""
 
-GAAL = {"gaal_stand_in": "classifier", "gaal_file": "file"}
-"""GAAL's strategies and the labeller of each, of `labellers.SHOWN_AS`."""
+GAAL = ("gaal_stand_in", "gaal_people")
+"""GAAL, whose samples a judge labels in a person's place, or people do."""
 
 
 class World(NamedTuple):
@@ -224,17 +224,15 @@ TABLE: dict[str, Entry] = {
   **{name: Entry("the synthesized samples themselves, to be labelled", gan=True) for name in GAAL},
   "supervised": Entry("nothing: all labels, the reference"),
 }  # fmt: skip
-"""Every strategy by the first part of its name."""
+"""Every strategy by the first part of its name; a strategy of one's own is an entry more."""
 
-_NAME = re.compile(
-  rf"({'|'.join(sorted(TABLE, key=len, reverse=True))})([1-9]\d*)?(?:_rescore([1-9]\d*))?(?:_walk([1-9]\d*))?"
-  r"(_random_latents)?"
-)
+_MODIFIERS = r"([1-9]\d*)?(?:_rescore([1-9]\d*))?(?:_walk([1-9]\d*))?(_random_latents)?"
 
 
 def parse_strategy(name: str) -> StrategyName:
   """Takes a strategy's name apart; InputError names what is allowed and the nearest spelling."""
-  match = _NAME.fullmatch(name)
+  bases = "|".join(map(re.escape, sorted(TABLE, key=len, reverse=True)))
+  match = re.fullmatch(rf"({bases}){_MODIFIERS}", name)
   if match is not None:
     base, *numbers, random = match.groups()
     size, rescore, calls = (None if number is None else int(number) for number in numbers)

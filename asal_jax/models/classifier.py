@@ -4,7 +4,7 @@ Every function has one shape a run whatever the growing label count, so each com
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -35,6 +35,9 @@ def hinge(logits: Float[Array, "n 1"], labels: Int32[Array, " n"]) -> Float[Arra
 
 LOSSES = {"cross_entropy": cross_entropy, "hinge": hinge}
 OPTIMIZERS = ("adam", "sgd")
+
+LARGEST = 2.0**24
+"""Of a logit: float32 tells larger ones no longer one apart, so that every probability is one of rounding."""
 
 
 def make_classifier(
@@ -101,14 +104,28 @@ def shuffle(key: Key[Array, ""], capacity: int, count: Int[Array, ""]) -> Int32[
   return (lax.sort(words) & jnp.uint32((1 << bits) - 1)).astype(jnp.int32)
 
 
-def make_fit(classifier: Classifier, config: ConfigDict, pixel_range: PixelRange, shared: bool = False):
-  """Jitted (keys [s], cycle, images u8[s c h w c], labels i32[s c], count) -> params [s ...].
+class FitState(NamedTuple):
+  """Where a fit stands: parameters and the optimiser's state."""
 
-  Training from fresh weights on the first `count` rows of a buffer: `epochs` shuffled passes. With `shared` the
-  images are u8[c h w c], the same for all seeds.
+  params: Params
+  optimizer: Any
 
-  The number of steps is a loop bound, the last batch of an epoch is masked: a growing set never recompiles. Rows of
-  label -1 (rejected by the oracle) count for nothing.
+
+class Slices(NamedTuple):
+  """A fit from fresh weights in slices of epochs.
+
+  begin(key, cycle) -> FitState; epochs(state, key, cycle, images u8[c h w c], labels i32[c], count, start, stop) ->
+  FitState: the epochs start..stop-1, shuffled passes over the first `count` rows of a buffer.
+  """
+
+  begin: Callable[..., FitState]
+  epochs: Callable[..., FitState]
+
+
+def _of_one_seed(classifier: Classifier, config: ConfigDict, pixel_range: PixelRange) -> Slices:
+  """The number of steps is a loop bound, the last batch of an epoch is masked: a growing set never recompiles.
+
+  Rows of label -1 (rejected by the oracle) count for nothing.
   """
   optimizer, rate = make_optimizer(config), make_rate(config)
   size = config.batch_size
@@ -118,35 +135,72 @@ def make_fit(classifier: Classifier, config: ConfigDict, pixel_range: PixelRange
     mask &= labels >= 0
     return jnp.sum(losses * mask) / jnp.maximum(jnp.sum(mask), 1)
 
-  def fit(
+  def begin(key: Key[Array, ""], cycle: Int[Array, ""]) -> FitState:
+    params = classifier.init(stream(key, "weights", cycle))
+    return FitState(params, optimizer.init(params))
+
+  def epochs(
+    state: FitState,
     key: Key[Array, ""],
     cycle: Int[Array, ""],
     images: UInt8[Array, "capacity h w c"],
     labels: Int32[Array, " capacity"],
     count: Int[Array, ""],
-  ) -> Params:
+    start: Int[Array, ""] | int,
+    stop: Int[Array, ""] | int,
+  ) -> FitState:
     capacity = labels.shape[0]
 
-    def epoch(e, carry):
+    def epoch(e, state):
       order = shuffle(stream(key, "batches", cycle, e), capacity, count)
 
-      def step(s, carry):
-        params, state = carry
+      def step(s, state):
+        params, optimizer_state = state
         at = s * size + jnp.arange(size)
         rows = order[jnp.minimum(at, capacity - 1)]
         batch = decode(images[rows], pixel_range)
         dropout = stream(key, "dropout", cycle, e, s)
         gradient = jax.grad(loss)(params, batch, labels[rows], at < count, dropout)
-        update, state = optimizer.update(gradient, state, params)
-        return optax.apply_updates(params, jax.tree.map(lambda u: rate(e) * u, update)), state
+        update, optimizer_state = optimizer.update(gradient, optimizer_state, params)
+        update = jax.tree.map(lambda u: rate(e) * u, update)
+        return FitState(optax.apply_updates(params, update), optimizer_state)
 
-      return lax.fori_loop(0, -(-count // size), step, carry)
+      return lax.fori_loop(0, -(-count // size), step, state)
 
-    params = classifier.init(stream(key, "weights", cycle))
-    return lax.fori_loop(0, config.epochs, epoch, (params, optimizer.init(params)))[0]
+    return lax.fori_loop(start, stop, epoch, state)
+
+  return Slices(begin, epochs)
+
+
+def make_fit(classifier: Classifier, config: ConfigDict, pixel_range: PixelRange, shared: bool = False):
+  """Jitted (keys [s], cycle, images u8[s c h w c], labels i32[s c], count) -> params [s ...].
+
+  Training from fresh weights on the first `count` rows of a buffer: `epochs` shuffled passes. With `shared` the
+  images are u8[c h w c], the same for all seeds.
+  """
+  begin, epochs = _of_one_seed(classifier, config, pixel_range)
+
+  def fit(key, cycle, images, labels, count) -> Params:
+    return epochs(begin(key, cycle), key, cycle, images, labels, count, 0, config.epochs).params
 
   axes = (0, None, None if shared else 0, 0, None)
   return devices.jit(devices.over_devices(jax.vmap(fit, axes), axes))
+
+
+def make_slices(
+  classifier: Classifier, config: ConfigDict, pixel_range: PixelRange, shared: bool = False
+) -> Slices:
+  """The same in slices, jitted, all seeds at once: after `config.epochs` the parameters are those of `make_fit`.
+
+  A long fit can so be kept in between, or looked at: the same bits wherever it is cut, and one executable for slices of
+  any length. To `make_fit` they are equal to rounding, as XLA may lay out weights otherwise that come as an argument.
+  """
+  begin, epochs = _of_one_seed(classifier, config, pixel_range)
+  axes = (0, 0, None, None if shared else 0, 0, None, None, None)
+  return Slices(
+    devices.jit(devices.over_devices(jax.vmap(begin, (0, None)), (0, None))),
+    devices.jit(devices.over_devices(jax.vmap(epochs, axes), axes)),
+  )
 
 
 def make_scorer(classifier: Classifier, score: Score, pixel_range: PixelRange) -> Scorer:
@@ -195,21 +249,29 @@ def predicted(logits: Float[Array, "n k"]) -> Int32[Array, " n"]:
 
 
 class Accuracy(NamedTuple):
-  """Of each seed: the share predicted rightly of all images, and of each class, on average over the classes."""
+  """Of each seed: the share predicted rightly of all images, and of each class, on average over the classes.
+
+  `largest` is the size of the largest logit, NaN where one is none: by it a fit that has diverged is told.
+  """
 
   overall: Float[Array, " s"]
   balanced: Float[Array, " s"]
+  largest: Float[Array, " s"]
 
 
 def make_accuracy(classifier: Classifier, pixel_range: PixelRange, classes: int):
   """Jitted (params [s ...], images u8[n h w c], labels i32[n]) -> Accuracy; classes without an image count nowhere."""
 
   def accuracy(params, images, labels):
-    predict = lambda block: predicted(classifier.logits(params, decode(block, pixel_range)))  # noqa: E731
-    right = map_blocks(predict, images) == labels
+    def predict(block):
+      logits = classifier.logits(params, decode(block, pixel_range))
+      return predicted(logits), jnp.max(jnp.abs(logits), axis=1)
+
+    found, largest = map_blocks(predict, images)
+    right = found == labels
     of_class = labels[:, None] == jnp.arange(classes)[None]
     sizes = of_class.sum(axis=0)
     recall = jnp.where(of_class, right[:, None], False).sum(axis=0) / jnp.maximum(sizes, 1)
-    return Accuracy(jnp.mean(right), recall.sum() / jnp.sum(sizes > 0))
+    return Accuracy(jnp.mean(right), recall.sum() / jnp.sum(sizes > 0), jnp.max(largest))
 
   return devices.jit(jax.vmap(accuracy, (0, None, None)))

@@ -1,5 +1,6 @@
 """The judge: a classifier trained on all labels of the pool, and the score that it gives a GAN."""
 
+import pathlib
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -10,12 +11,13 @@ from jaxtyping import Float, Float32, Int32, UInt8
 from ml_collections import ConfigDict
 
 from asal_jax import devices
-from asal_jax.models.classifier import make_fit
+from asal_jax.errors import InputError
+from asal_jax.models.classifier import LARGEST, make_fit
 from asal_jax.models.classifier import probabilities as of_logits
 from asal_jax.networks.layers import precision
 from asal_jax.pools.blocks import map_blocks, sample_ids
 from asal_jax.rng import stream
-from asal_jax.store.checkpoint import Cache, Checkpoints, fingerprint
+from asal_jax.store.checkpoint import Cache, Checkpoints, fingerprint, restored
 from asal_jax.store.progress import log
 from asal_jax.types import Classifier, Data, Params, PixelRange, Pool, Splits, decode
 
@@ -32,12 +34,12 @@ class Judge(NamedTuple):
 
   probabilities(images u8[n h w c]) -> f32[n k], column k of label k, k = 2 for two classes; label(images
   u8[n h w c]) -> i32[n], the most probable label, or -1 where it is less probable than the judge's confidence;
-  `test_accuracy` is the share of the test set whose most probable label is right.
+  `test_accuracy` is the share of the test set whose most probable label is right, None without one.
   """
 
   probabilities: Callable[[UInt8[np.ndarray, "n h w c"]], Float32[np.ndarray, "n k"]]
   label: Callable[[UInt8[np.ndarray, "n h w c"]], Int32[np.ndarray, " n"]]
-  test_accuracy: float
+  test_accuracy: float | None
 
 
 def classifier_section(config: ConfigDict) -> ConfigDict:
@@ -63,19 +65,25 @@ def make_judge(
   @devices.jit
   def softmax(params, images):
     def block(images):
-      return of_logits(classifier.logits(params, decode(images, pixel_range)))
+      logits = classifier.logits(params, decode(images, pixel_range))
+      return of_logits(logits), jnp.max(jnp.abs(logits), axis=1)
 
     return map_blocks(block, images)
 
   def probabilities(images: UInt8[np.ndarray, "n h w c"]) -> Float32[np.ndarray, "n k"]:
-    return np.asarray(softmax(params, images))
+    found, largest = (np.asarray(each) for each in softmax(params, images))
+    if not np.all(largest <= LARGEST):
+      raise diverged(float(largest.max()))
+    return found
 
   def label(images: UInt8[np.ndarray, "n h w c"]) -> Int32[np.ndarray, " n"]:
     p = probabilities(images)
     return np.where(p.max(axis=1) < confidence, -1, p.argmax(axis=1)).astype(np.int32)
 
-  right = probabilities(splits.test.images).argmax(axis=1) == splits.test.labels
-  return Judge(probabilities, label, float(np.mean(right)))
+  accuracy = None
+  if len(splits.test.labels):
+    accuracy = float(np.mean(probabilities(splits.test.images).argmax(axis=1) == splits.test.labels))
+  return Judge(probabilities, label, accuracy)
 
 
 def _trained(
@@ -90,19 +98,28 @@ def _trained(
     "labels": fingerprint(labels), "pixel_range": list(pixel_range),
     "precision": precision(),
   }  # fmt: skip
-  folder = cache.folder("judge", made_from)
   key = stream(jax.random.key(0), "judge")
-  with Checkpoints(folder / "checkpoints") as checkpoints:
-    if not checkpoints.latest():
-      log.info("judge: training on %d labels of %d images", len(labels), len(images))
-      fit = make_fit(classifier, config, pixel_range, shared=True)
-      taken = images.resident if len(ids) == len(images) else None
-      taken = jnp.asarray(images.read(ids)) if taken is None else taken
-      params = fit(key[None], 0, taken, labels[None], np.int32(len(labels)))
-      checkpoints.save(1, jax.tree.map(lambda p: p[0], params))
-    params = checkpoints.restore(jax.eval_shape(classifier.init, key))
-  cache.finish(folder, made_from)
-  return params
+
+  def make(folder: pathlib.Path) -> None:
+    with Checkpoints(folder / "checkpoints") as checkpoints:
+      if not checkpoints.latest():
+        log.info("judge: training on %d labels of %d images", len(labels), len(images))
+        fit = make_fit(classifier, config, pixel_range, shared=True)
+        taken = images.resident if len(ids) == len(images) else None
+        taken = jnp.asarray(images.read(ids)) if taken is None else taken
+        params = fit(key[None], 0, taken, labels[None], np.int32(len(labels)))
+        if not all(np.isfinite(p).all() for p in map(np.asarray, jax.tree.leaves(params))):
+          raise diverged(np.nan)
+        checkpoints.save(1, jax.tree.map(lambda p: p[0], params))
+
+  folder = cache.once("judge", made_from, make)
+  return restored(folder / "checkpoints", jax.eval_shape(classifier.init, key))
+
+
+def diverged(size: float) -> InputError:
+  """What a person is told of a judge whose logits, up to `size`, mean nothing."""
+  found = f"as large as {size:.1g}" if np.isfinite(size) else "that are not finite"
+  return InputError(f"judge.learning_rate: the judge (its seed is 0) has weights or logits {found}; lower it")
 
 
 def classifier_score(probabilities: Float[np.ndarray, "n k"]) -> float:

@@ -1,7 +1,9 @@
 """Training of what is made once (GAN, auto-encoder): chunks of iterations on device, resumable at any point."""
 
 import pathlib
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import jax
@@ -11,16 +13,20 @@ import optax
 from jax import lax
 from jaxtyping import Array, Bool, Key, UInt8
 
-from asal_jax import devices
+from asal_jax import devices, interrupts, processes
 from asal_jax.errors import InputError
 from asal_jax.pools.blocks import ahead
 from asal_jax.rng import stream
 from asal_jax.store.checkpoint import Checkpoints, committed
 from asal_jax.store.progress import Progress, log
+from asal_jax.store.space import check_disk
 from asal_jax.types import GAN, AutoEncoder, Params, Pool
 
 CHUNK = 25
-"""Iterations between two looks of the host."""
+"""Iterations between two looks of the host, at most."""
+
+CHUNK_SECONDS = 3.0
+"""What they may take: after SIGTERM up to three chunks are waited for, and schedulers give half a minute."""
 
 
 def descend(
@@ -59,6 +65,10 @@ def make_chunk(step):
   return devices.jit(chunk, donate_argnums=0)
 
 
+WARM = 2
+"""Iterations that are chunks of their own at first."""
+
+
 @jax.jit
 def all_finite(state: Any) -> Bool[Array, ""]:
   """Whether every number of a state is finite."""
@@ -66,13 +76,34 @@ def all_finite(state: Any) -> Bool[Array, ""]:
 
 
 def chunks(done: int, iterations: int, *multiples: int) -> list[tuple[int, int]]:
-  """(start, stop) of the chunks from iteration `done` on: none crosses a multiple of CHUNK or of these numbers."""
+  """(start, stop) of the chunks from iteration `done` on: none crosses a multiple of these numbers."""
   bounds = []
   while done < iterations:
-    stop = min(iterations, *((done // n + 1) * n for n in (CHUNK, *multiples)))
+    stop = min(iterations, *((done // n + 1) * n for n in multiples))
     bounds.append((done, stop))
     done = stop
   return bounds
+
+
+def paced(
+  read: Callable[[int], Any], first: int, iterations: int, *multiples: int
+) -> Iterator[tuple[int, int, Any]]:
+  """(start, stop, what `read(start)` returns) of the chunks from iteration `first` on, read one ahead.
+
+  The first two are of one iteration: one compiles, the next tells how many of the others take CHUNK_SECONDS, if it is
+  done when the third is asked for. None crosses one of `multiples`.
+  """
+  length, began = 1, time.perf_counter()
+  for upto in (min(first + WARM, iterations), iterations):
+    bounds = chunks(first, upto, length, *multiples)
+    starts = [start for start, _ in bounds]
+    for (start, stop), found in zip(
+      bounds, ahead(lambda i, starts=starts: read(starts[i]), len(bounds)), strict=True
+    ):
+      began = time.perf_counter()
+      yield start, stop, found
+    seconds = processes.agreed(time.perf_counter() - began)
+    first, length = upto, max(1, min(CHUNK, int(CHUNK_SECONDS / seconds)))
 
 
 def train(
@@ -93,11 +124,14 @@ def train(
   `look(iteration, state)` is called every `look_every` iterations and at the end. The host looks at the metrics of a
   chunk only when the next one is under way.
 
+  After SIGTERM a checkpoint is saved at the end of the chunk that is under way, and the program ends.
+
   Returns the final state. Raises InputError where loss or state stop being finite, with the last good checkpoint.
   """
   key, chunk, draw = jax.random.key(seed), make_chunk(model.step), make_draw(model.batch_ids, len(pool))
   looked_at = look_every or iterations
   with (
+    interrupts.saving(),
     Checkpoints(folder) as checkpoints,
     Progress(name, iterations, initial=checkpoints.latest()) as progress,
   ):
@@ -107,26 +141,31 @@ def train(
       if first
       else committed(devices.jit(model.init)(start))
     )
+    # Two are kept while a third is written.
+    check_disk(name, folder, 3 * sum(x.nbytes for x in jax.tree.leaves(state)))
     tell_split(name, jax.eval_shape(lambda: model.batch_ids(key, len(pool))).shape[-1])
-    bounds = chunks(first, iterations, checkpoint_every, looked_at)
 
-    def read(i: int) -> UInt8[Array, "chunk *batch h w c"]:
-      ids = np.asarray(draw(key, np.int32(bounds[i][0])))
+    def read(begin: int) -> UInt8[Array, "chunk *batch h w c"]:
+      ids = np.asarray(draw(key, np.int32(begin)))
       return devices.place_batches(pool.read, ids, pool.image_shape)
 
-    for (begin, done), images in zip(bounds, ahead(read, len(bounds)), strict=True):
+    for begin, done, images in paced(read, first, iterations, checkpoint_every, looked_at):
       state, metrics = chunk(state, key, np.int32(begin), np.int32(done), images)
       pending.append((done, done - begin, metrics))
-      save = done % checkpoint_every == 0 or done == iterations
+      ending = processes.asked_to_end()
+      save = ending or done % checkpoint_every == 0 or done == iterations
       show = look if done % looked_at == 0 or done == iterations else None
-      while len(pending) > (0 if save or show else 1):
+      while len(pending) > (0 if save or show or done - first <= WARM else 1):
         stop, steps, metrics = pending.pop(0)
-        progress.update(steps, **finite(name, stop, metrics, checkpoints.latest(), folder))
+        told = partial(diverged, name, stop, steps, seed, checkpoints.latest(), folder)
+        progress.update(steps, **finite(metrics, told))
       # The metrics are of before the last update.
       if (save or show) and not all_finite(state):
-        raise diverged(name, "the state", done, checkpoints.latest(), folder)
+        raise diverged(name, done, done - begin, seed, checkpoints.latest(), folder, "the state")
       if save:
         checkpoints.save(done, state)
+      if ending:
+        interrupts.finish()
       if show:
         with progress.aside():
           show(done, state)
@@ -141,19 +180,31 @@ def tell_split(name: str, batch: int) -> None:
     log.info("%s: batches of %d are split over %d of %d devices%s", name, batch, parts, count, advice)
 
 
-def finite(name: str, iteration: int, metrics, checkpoint: int, folder: pathlib.Path) -> dict[str, float]:
-  """The metrics as numbers; InputError where one is not finite, with the iteration and what to do."""
+def finite(metrics, told: Callable[[str, str], InputError]) -> dict[str, float]:
+  """The metrics as numbers; raises what is `told` where one is not finite."""
   values = {k: float(v) for k, v in metrics.items()}
   if not np.all(np.isfinite(list(values.values()))):
-    raise diverged(name, "the loss", iteration, checkpoint, folder, f" ({values})")
+    raise told("the loss", f" ({values})")
   return values
 
 
 def diverged(
-  name: str, what: str, iteration: int, checkpoint: int, folder: pathlib.Path, values: str = ""
+  name: str,
+  iteration: int,
+  steps: int,
+  seed: int,
+  checkpoint: int,
+  folder: pathlib.Path,
+  what: str,
+  values: str = "",
 ) -> InputError:
-  """What a person is told of training that went astray."""
+  """What a person is told of training that went astray in one of the last `steps` iterations.
+
+  Their keys too: a loss is of before its update, so the batch that did it may be the last that was looked at before.
+  """
   return InputError(
     f"{name}: {what} is not finite at iteration {iteration}{values}; the last good checkpoint is {checkpoint} in "
-    f"{folder}: lower the learning rate or change the seed"
+    f"{folder}: lower the learning rate or change the seed, which is {seed}; the batch that did it has the key "
+    f"stream(jax.random.key({seed}), 'iteration', i), i in {max(0, iteration - steps - 1)}..{iteration - 1}; "
+    "--debug_nans finds the operation"
   )

@@ -19,10 +19,13 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
+from asal_jax import processes
 from asal_jax.errors import InputError
+from asal_jax.pools.arrays import open_npy
 from asal_jax.pools.records import open_splits
 from asal_jax.pools.sources import open_tfds, records
-from asal_jax.store.checkpoint import Cache, write_json
+from asal_jax.store.checkpoint import Cache
+from asal_jax.store.files import write_json
 from asal_jax.store.progress import Progress
 from asal_jax.types import Data, Splits
 
@@ -109,14 +112,16 @@ def read_attributes_folder(folder: pathlib.Path) -> Folder:
   """
   path = pathlib.Path(folder) / "attributes.json"
   try:
-    names = json.loads(path.read_text())
-  except (OSError, ValueError) as error:
+    names = json.loads(path.read_bytes())
+  except (OSError, ValueError, RecursionError) as error:
     raise InputError(
       f"data.folder: can not read {path} ({error}); it is written last, so without it a folder is unfinished: "
       "write it again with asal_jax.pools.attributes.write_attributes_folder"
     ) from error
   if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
-    raise InputError(f"data.folder: {path} holds {names!r}; needed is a list of the attributes' names")
+    raise InputError(f"data.folder: {path} holds {names!r:.200}; needed is a list of the attributes' names")
+  if len({*names}) < len(names):
+    raise InputError(f"data.folder: {path} names an attribute twice: {', '.join(names):.200}")
   return Folder(tuple(names), {part: _read_part(path.parent, part, len(names)) for part in PARTS})
 
 
@@ -139,15 +144,10 @@ def _read_part(
 
 def _open(path: pathlib.Path, shape: tuple[int, ...]) -> np.ndarray:
   """The memory map of an array uint8 [n, *shape]."""
-  try:
-    array = np.load(path, mmap_mode="r")
-  except (OSError, ValueError, EOFError) as error:
-    raise InputError(f"data.folder: can not read {path} ({error})") from error
+  needed = f"needed is uint8 [{', '.join(str(side) for side in ('n', *shape))}], n above 0"
+  array = open_npy(path, "data.folder", needed)
   if array.dtype != np.uint8 or array.shape[1:] != shape or array.ndim != len(shape) + 1 or not len(array):
-    wanted = ", ".join(str(side) for side in ("n", *shape))
-    raise InputError(
-      f"data.folder: {path} is {array.dtype} {list(array.shape)}; needed is uint8 [{wanted}], n above 0"
-    )
+    raise InputError(f"data.folder: {path} is {array.dtype} {list(array.shape)}; {needed}")
   return array
 
 
@@ -203,6 +203,7 @@ def decode_celeb_a(cache: pathlib.Path) -> pathlib.Path:
   """
   made_from = {"tfds": "celeb_a", "crop": CROP, "filter": "bilinear", "size": list(IMAGE_SHAPE)}
 
+  @processes.by_writer
   def keep(folder: pathlib.Path) -> None:
     sources = open_tfds("celeb_a", PARTS)
     parts = {

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jax.sharding import PartitionSpec
-from jaxtyping import Array, Bool, Int32, Shaped, UInt8
+from jaxtyping import Array, Bool, Int32, PyTree, Shaped, UInt8
 
 from asal_jax import devices
 from asal_jax.types import Pool
@@ -122,8 +122,9 @@ def _fold_blocks(function, carry, images, fresh):
 
 
 def map_blocks(
-  function: Callable[[UInt8[Array, "m h w c"]], Shaped[Array, "m *rest"]], images: UInt8[Array, "n h w c"]
-) -> Shaped[Array, "n *rest"]:
+  function: Callable[[UInt8[Array, "m h w c"]], PyTree[Shaped[Array, "m ..."]]],
+  images: UInt8[Array, "n h w c"],
+) -> PyTree[Shaped[Array, "n ..."]]:
   """`function` of all images, row by row independent, a block at a time, each device its share; inside jit."""
   return devices.over_devices(functools.partial(_map_blocks, function), (0,))(images)
 
@@ -131,11 +132,12 @@ def map_blocks(
 def _map_blocks(function, images):
   """`map_blocks` on one device."""
   n, block = images.shape[0], block_size(images.shape[0])
-  shape = jax.eval_shape(function, images[:block])
+  shapes = jax.eval_shape(function, images[:block])
 
   def body(i, out):
     start = jnp.minimum(i * block, n - block)
     values = function(lax.dynamic_slice_in_dim(images, start, block))
-    return lax.dynamic_update_slice_in_dim(out, values, start, axis=0)
+    return jax.tree.map(lambda x, v: lax.dynamic_update_slice_in_dim(x, v, start, axis=0), out, values)
 
-  return lax.fori_loop(0, -(-n // block), body, jnp.zeros((n, *shape.shape[1:]), shape.dtype))
+  zeros = jax.tree.map(lambda x: jnp.zeros((n, *x.shape[1:]), x.dtype), shapes)
+  return lax.fori_loop(0, -(-n // block), body, zeros)

@@ -1,4 +1,4 @@
-"""Data sets: uint8 images and labels 0..k-1, by tensorflow-datasets or embedded in scikit-learn; parts of them."""
+"""Data sets: uint8 images and labels 0..k-1, by tensorflow-datasets, a folder or scikit-learn; parts of them."""
 
 import math
 import pathlib
@@ -6,18 +6,23 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Int, Int32
+from jaxtyping import Int32
+from ml_collections import ConfigDict
 
 from asal_jax.errors import InputError
 from asal_jax.pools.attributes import load_celeb_a
+from asal_jax.pools.folder import expected, load_folder
 from asal_jax.pools.jitter import JitteredPool
-from asal_jax.pools.kinds import ArrayPool, MappedPool, SubsetPool
+from asal_jax.pools.kinds import ArrayPool, take
 from asal_jax.pools.records import open_splits
 from asal_jax.pools.sources import read_tfds
 from asal_jax.types import Data, Pool, Splits
 
 TEST_FRACTION = 0.2
 """Share held out as a test set where a data set comes without one."""
+
+CIFAR10_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+"""Of the classes of CIFAR-10, in the order of their labels."""
 
 
 def split(data: Data, class_names: tuple[str, ...] | None = None) -> Splits:
@@ -27,12 +32,6 @@ def split(data: Data, class_names: tuple[str, ...] | None = None) -> Splits:
   test = math.ceil(len(order) * TEST_FRACTION)
   names = class_names or tuple(str(k) for k in range(int(data.labels.max()) + 1))
   return Splits(take(data, np.sort(order[test:])), read(take(data, np.sort(order[:test]))), names)
-
-
-def take(data: Data, rows: Int[np.ndarray, " m"]) -> Data:
-  """Rows of data; of a pool nothing is read."""
-  images = data.images
-  return Data(SubsetPool(images, rows) if isinstance(images, Pool) else images[rows], data.labels[rows])
 
 
 def read(data: Data) -> Data:
@@ -46,15 +45,6 @@ def image_shape(data: Data) -> tuple[int, int, int]:
   return data.images.image_shape if isinstance(data.images, Pool) else data.images.shape[1:]
 
 
-def leave_on_disk(data: Data, resident_gib: float, made_from: str = "") -> Data:
-  """The same data, a memory map of more than `resident_gib` GiB as a pool that is read bit by bit.
-
-  `made_from` names the data set that was decoded into it, if one was: a `MappedPool` is then not read to tell it apart.
-  """
-  large = isinstance(data.images, np.memmap) and data.images.nbytes > resident_gib * 2**30
-  return data._replace(images=MappedPool(data.images, made_from)) if large else data
-
-
 def open_pool(data: Data, virtual: int, flips: bool) -> Data:
   """Data with a `Pool` of their images; with `virtual` above 0 so many jittered ones, labelled as their originals."""
   pool: Pool = data.images if isinstance(data.images, Pool) else ArrayPool(np.asarray(data.images))
@@ -66,19 +56,23 @@ def open_pool(data: Data, virtual: int, flips: bool) -> Data:
 
 
 def check_data(name: str, data: Data, classes: int | None = None) -> None:
-  """Raises InputError unless `data` is as `Data` describes, with labels below `classes` where it is given."""
+  """Raises InputError unless `data` is as `Data` describes, with labels below `classes` where it is given.
+
+  A `test` set may be empty: there is none.
+  """
   images, labels = data.images, np.asarray(data.labels)
   if not isinstance(images, Pool):
     images = np.asarray(images)
-    if images.dtype != np.uint8 or images.ndim != 4 or 0 in images.shape:
+    if images.dtype != np.uint8 or images.ndim != 4 or 0 in images.shape[name == "test" :]:
       raise InputError(
         f"{name}.images: found {images.dtype} {list(images.shape)}; needed is uint8 [n, h, w, c] or a Pool"
       )
-  if labels.shape != (len(images),) or labels.dtype.kind not in "iu" or labels.min() < 0:
+  if labels.shape != (len(images),) or labels.dtype.kind not in "iu" or labels.min(initial=0) < -1:
     raise InputError(
-      f"{name}.labels: found {labels.dtype} {list(labels.shape)}; needed are {len(images)} integers from 0"
+      f"{name}.labels: found {labels.dtype} {list(labels.shape)}; needed are {len(images)} integers from 0, or -1 "
+      "where a label is not known"
     )
-  if classes is not None and labels.max() >= classes:
+  if classes is not None and labels.max(initial=-1) >= classes:
     raise InputError(f"{name}.labels: found label {labels.max()}; there are names for {classes} classes")
 
 
@@ -105,11 +99,10 @@ def load_mnist(cache: pathlib.Path | None = None, store: str = "decoded") -> Spl
 
 def load_cifar10(cache: pathlib.Path | None = None, store: str = "decoded") -> Splits:
   """CIFAR-10 (Krizhevsky 2009) as 50,000 pool and 10,000 test images of 32x32x3; classes (1, 7) are CIFAR two."""
-  names = "airplane automobile bird cat deer dog frog horse ship truck"
   if store == "records":
-    return open_splits("cifar10", ("train", "test"), tuple(names.split()), cache)
+    return open_splits("cifar10", ("train", "test"), CIFAR10_NAMES, cache)
   pool, test = read_tfds("cifar10", ("train", "test"), cache)
-  return Splits(pool, test, tuple(names.split()))
+  return Splits(pool, test, CIFAR10_NAMES)
 
 
 class DataSet(NamedTuple):
@@ -133,7 +126,22 @@ DATA_SETS = {
   "celeb_a": DataSet(
     load_celeb_a, 2, 162_770, (64, 64, 3), ("attribute", "folder", "cache", "store"), flips=True
   ),
-}
+  # What a folder holds is known when it is read.
+  "folder": DataSet(
+    load_folder, 2, 0, (64, 64, 3),
+    ("folder", "cache", "size", "fit", "class_names", "labels", "test_folder", "test_labels", "refresh",
+     "features_file", "resident_gib"),
+  ),
+}  # fmt: skip
+
+
+def known_of(config: ConfigDict) -> DataSet:
+  """What is known of the data that a config names before they are read; a pool of 0 is of a size that is not."""
+  data_set, section = DATA_SETS[config.data.name], config.data
+  if section.name == "folder":
+    classes, shape = expected(section.class_names, section.size, config.features.file)
+    return data_set._replace(classes=classes, image_shape=shape)
+  return data_set._replace(pool=0) if section.folder else data_set
 
 
 def load(name: str, classes: tuple[int, ...] = (), **settings: Any) -> Splits:
@@ -143,7 +151,7 @@ def load(name: str, classes: tuple[int, ...] = (), **settings: Any) -> Splits:
     name: one of DATA_SETS.
     classes: as of `keep_classes`.
     settings: those that the data set takes: `cache`, a folder to keep decoded images in; `store`, 'decoded' or
-      'records' (the pool is a `RecordPool`); for celeb_a more, see `load_celeb_a`.
+      'records' (the pool is a `RecordPool`); for celeb_a and folder more, see `load_celeb_a` and `load_folder`.
 
   Raises:
     InputError: the data can not be read.

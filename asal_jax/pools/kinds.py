@@ -10,7 +10,7 @@ from jaxtyping import Array, Int, Int32, UInt8
 from asal_jax import devices
 from asal_jax.errors import InputError
 from asal_jax.store.checkpoint import fingerprint
-from asal_jax.types import Pool
+from asal_jax.types import Data, Pool
 
 
 def check_ids(ids: Int[np.ndarray, "*batch"], size: int) -> None:
@@ -113,3 +113,18 @@ class SubsetPool:
   def block(self, start: int, stop: int) -> UInt8[Any, "m h w c"]:
     """The images of ids start..stop-1, where the other pool's are."""
     return self.base.read(self.rows[start:stop])
+
+
+def take(data: Data, rows: Int[np.ndarray, " m"]) -> Data:
+  """Rows of data; of a pool nothing is read."""
+  images = data.images
+  return Data(SubsetPool(images, rows) if isinstance(images, Pool) else images[rows], data.labels[rows])
+
+
+def leave_on_disk(data: Data, resident_gib: float, made_from: str = "") -> Data:
+  """The same data, a memory map of more than `resident_gib` GiB as a pool that is read bit by bit.
+
+  `made_from` names the data set that was decoded into it, if one was: a `MappedPool` is then not read to tell it apart.
+  """
+  large = isinstance(data.images, np.memmap) and data.images.nbytes > resident_gib * 2**30
+  return data._replace(images=MappedPool(data.images, made_from)) if large else data

@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int, Int32, UInt8
 
+from asal_jax import interrupts, processes
 from asal_jax.errors import InputError
 from asal_jax.pools.kinds import check_ids
 from asal_jax.pools.sources import open_tfds, told
 from asal_jax.store.checkpoint import Cache
+from asal_jax.store.rows import save_array
 from asal_jax.types import Data, Splits
 
 PART = 256
@@ -94,7 +96,7 @@ def parts_ahead(parts: Parts, workers: int, threads: int = 0) -> Any:
   piped = grain.experimental.DatasetOptions(min_shm_size=sys.maxsize)
   ordered = grain.experimental.WithOptionsIterDataset(ordered, piped)
   processes = grain.MultiprocessingOptions(num_workers=workers, per_worker_buffer_size=2)
-  return iter(ordered.mp_prefetch(processes))
+  return iter(ordered.mp_prefetch(processes, worker_init_fn=interrupts.ignore))
 
 
 class _Pass:
@@ -223,7 +225,7 @@ def open_splits(
   )
   made_from = {"of": test.images.made_from}
   images = _kept(cache, f"{name}_images", made_from, lambda: test.images.block(0, len(test.images)))
-  return Splits(pool, test._replace(images=images), class_names, *rest)
+  return Splits(pool, test._replace(images=images), class_names, rest[0] if rest else None)
 
 
 def _read_labels(
@@ -250,5 +252,6 @@ def _kept(
   """The memory map of an array in the cache, made there first."""
   if cache is None:
     return make()
-  folder = Cache(cache).once(kind, made_from, lambda folder: np.save(folder / "array.npy", make()))
+  keep = processes.by_writer(lambda folder: save_array(folder / "array.npy", make()))
+  folder = Cache(cache).once(kind, made_from, keep)
   return np.load(folder / "array.npy", mmap_mode="r")

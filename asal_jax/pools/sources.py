@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int32, UInt8
 
+from asal_jax import processes
 from asal_jax.errors import InputError
 from asal_jax.pools import png
 from asal_jax.store.checkpoint import Cache
+from asal_jax.store.rows import save_array
 from asal_jax.types import Data
 
 PART = 500
@@ -79,10 +81,11 @@ def read_tfds(name: str, parts: tuple[str, ...], cache: pathlib.Path | None = No
   if cache is None:
     return _decode(name, parts)
 
+  @processes.by_writer
   def keep(folder: pathlib.Path) -> None:
     for part, data in zip(parts, _decode(name, parts), strict=True):
-      np.save(folder / f"{part}_images.npy", data.images)
-      np.save(folder / f"{part}_labels.npy", data.labels)
+      save_array(folder / f"{part}_images.npy", data.images)
+      save_array(folder / f"{part}_labels.npy", data.labels)
 
   folder = Cache(cache).once(name, {"tfds": name, "parts": list(parts)}, keep)
   return [

@@ -5,6 +5,8 @@ import os
 import pathlib
 from typing import TYPE_CHECKING, Any
 
+from asal_jax.store.files import whole_file
+
 if TYPE_CHECKING:
   from matplotlib.figure import Figure
 
@@ -23,16 +25,20 @@ def figure(width: float, height: float, layout: Any = "constrained") -> "Figure"
 
 
 def save(figure: "Figure", path: Path, pictures: bool = False) -> None:
-  """The figure as PNG; above MAX_BYTES with 256 colours, and then smaller until it fits.
-
-  The colours are chosen for the least worst error, or in `pictures` for the least banding. Of several processes the
-  first draws it.
-  """
+  """The figure as a file of `png`'s; of several processes the first draws it."""
   # Imports jax, without which summaries and plots are imported in no time.
   from asal_jax import processes
 
-  if not processes.is_writer():
-    return
+  if processes.is_writer():
+    with whole_file(pathlib.Path(path)) as file:
+      file.write(png(figure, pictures))
+
+
+def png(figure: "Figure", pictures: bool = False) -> bytes:
+  """The figure as PNG; above MAX_BYTES with 256 colours, and then smaller until it fits.
+
+  The colours are chosen for the least worst error, or in `pictures` for the least banding.
+  """
   from matplotlib.backends.backend_agg import FigureCanvasAgg
   from PIL import Image
 
@@ -50,7 +56,7 @@ def save(figure: "Figure", path: Path, pictures: bool = False) -> None:
     smaller = image.resize([round(side * factor) for side in size], Image.Resampling.LANCZOS)
     data = _png(smaller.quantize(256, method, dither=Image.Dither.NONE))
     factor *= 0.85
-  pathlib.Path(path).write_bytes(data)
+  return data
 
 
 def _png(image: Any, optimize: bool = True) -> bytes:

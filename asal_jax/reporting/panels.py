@@ -33,7 +33,7 @@ COLOURS = {
   "badge": "#332288",
   "coreset": "#117733",
   "gaal_stand_in": "#882255",
-  "gaal_file": "#882255",
+  "gaal_people": "#882255",
   summary.CEILING: "#000000",
 }
 # Tol's muted scheme (2021) and a grey: for classes, and for strategies not listed above.
@@ -184,7 +184,7 @@ def entropy_range(drawn: Iterable[summary.Curve]) -> tuple[float, float]:
   return 0.0, 1.05 * max(highest, min(float(ends.max()), 1.4 * highest)) or 1.0
 
 
-def fraction_range(drawn: Iterable[summary.Curve], pool: np.ndarray) -> tuple[float, float]:
+def fraction_range(drawn: Iterable[summary.Curve], pool: Sequence[float] | np.ndarray) -> tuple[float, float]:
   """The y-limits: from 0, or from the least fraction where what lies below it would be most of the axis."""
   values = np.concatenate([np.ravel(pool), *(np.ravel(one.mean) for one in drawn)])
   lowest, highest = float(values.min()), float(values.max())

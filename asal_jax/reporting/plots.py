@@ -95,7 +95,7 @@ def entropy(records: Iterable[summary.Record], path: Path, title: str) -> None:
 
 def labels(
   records: Iterable[summary.Record],
-  pool_fractions: Sequence[float] | np.ndarray,
+  pool_fractions: Sequence[float] | np.ndarray | None,
   class_names: Sequence[str],
   path: Path,
   title: str,
@@ -103,23 +103,28 @@ def labels(
   """Fraction of each class in the training set against labels, mean over seeds, a panel a strategy.
 
   `pool_fractions` f32[k], the pool's own balance: dashed lines for few classes, else ticks at the right edge;
-  one dashed line where all are equal. `supervised` is left out. Raises InputError as `summary.grouped` does,
-  without label counts, and where the three disagree about k.
+  one dashed line where all are equal, none where it is not known (None). `supervised` is left out. Raises
+  InputError as `summary.grouped` does, without label counts, and where the three disagree about k.
   """
   kept = [record for record in records if record["strategy"] != summary.CEILING]
   curves = _curves(kept, panels.label_fractions, "label_counts")
-  sizes = {len(pool_fractions), len(class_names), *(curve.mean.shape[1] for curve in curves.values())}
+  pool = None if pool_fractions is None else np.asarray(pool_fractions, np.float64)
+  sizes = {len(class_names), *(curve.mean.shape[1] for curve in curves.values())}
+  sizes |= set() if pool is None else {len(pool)}
   if len(sizes) > 1:
     raise InputError(
       f"pool_fractions, class_names and label_counts have {sorted(sizes)} classes; give one number"
     )
-  pool = np.asarray(pool_fractions, np.float64)
   figure, grid = _panels(curves)
   drawn = [panels.fractions(axes, curve) for axes, curve in zip(grid, curves.values(), strict=True)]
-  marks = [panels.pool_marks(axes, pool) for axes in grid]
-  grid[0].set_ylim(*panels.fraction_range(curves.values(), pool))
+  marks = [] if pool is None else [panels.pool_marks(axes, pool) for axes in grid]
+  grid[0].set_ylim(*panels.fraction_range(curves.values(), [] if pool is None else pool))
   look = {"fontsize": 8.5, "title_fontsize": 8.5, "frameon": False, "alignment": "left"}
-  figure.legend(drawn[0], list(class_names), title=f"{marks[0]}: pool", loc="outside right center", **look)
+  told = f"{marks[0]}: pool" if marks else None
+  legend = figure.legend(drawn[0], [" "] * len(class_names), title=told, loc="outside right center", **look)
+  for text, name in zip(legend.get_texts(), class_names, strict=True):
+    # As it is: dollars would be a formula, and what begins with an underscore would be left out.
+    text.set(text=name, parse_math=False)
   told = panels.seeds(curves.values(), interval="")
   _finish(figure, path, title, f"labelled samples ({told})", "fraction of the training set")
 

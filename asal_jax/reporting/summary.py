@@ -1,8 +1,8 @@
 """What a run's `metrics.jsonl` says: curves over seeds, AUBC, paired tests against random, and tables.
 
 A record is one line of that file, one per (strategy, seed, cycle): `strategy` str, `seed` int, `cycle` int
-from 0, `labels` int, `test_accuracy` float in [0, 1], `new_entropy` float in nats or None, `label_counts`
-list of int, `train_seconds` and `select_seconds` float or None.
+from 0, `labels` int, `test_accuracy` float in [0, 1] or None where there is no test set, `new_entropy` float
+in nats or None, `label_counts` list of int, `train_seconds` and `select_seconds` float or None.
 """
 
 import functools
@@ -77,6 +77,11 @@ def interval(values: Sequence[float]) -> dict[str, float | None]:
   mean, low, high = _interval(np.asarray(values, np.float64))
   ends = {"low": None, "high": None} if low is None else {"low": float(low), "high": float(high)}
   return {"mean": float(mean), **ends}
+
+
+def aubc(course: Iterable[Record]) -> float:
+  """The area under the budget curve of a seed: its mean test accuracy over the cycles."""
+  return float(np.mean([record["test_accuracy"] for record in course]))
 
 
 def curves(records: Iterable[Record], value: Callable[[Record], Any]) -> dict[str, Curve]:
@@ -172,11 +177,16 @@ def _name(record: Record) -> str:
 
 
 def _check(record: Record) -> None:
-  for key in ("strategy", "seed", "cycle", "labels", "test_accuracy"):
+  for key in ("strategy", "seed", "cycle", "labels"):
     if record.get(key) is None:
       raise InputError(f"a record has no {key}: {dict(record)}")
-  if not 0 <= record["test_accuracy"] <= 1:
-    raise InputError(f"{_name(record)}: test_accuracy is {record['test_accuracy']}, allowed is 0 to 1")
+  if "test_accuracy" not in record:
+    raise InputError(f"a record has no test_accuracy: {dict(record)}")
+  accuracy = record["test_accuracy"]
+  if accuracy is not None and not 0 <= accuracy <= 1:
+    raise InputError(
+      f"{_name(record)}: test_accuracy is {accuracy}, allowed is 0 to 1, or null without a test set"
+    )
   entropy = record.get("new_entropy")
   if entropy is not None and not math.isfinite(entropy):
     raise InputError(f"{_name(record)}: new_entropy is {entropy}, allowed is a finite number or null")
@@ -204,12 +214,13 @@ def _describe(seeds: Mapping[int, list[Record]]) -> dict[str, Any]:
     [r["new_entropy"] for r in c if r["cycle"] >= 1 and r.get("new_entropy") is not None] for c in courses
   ]
   entropies = [np.mean(values) for values in added if values]
+  tested = all(r["test_accuracy"] is not None for course in courses for r in course)
   return {
     "seeds": len(courses),
     "cycles": len(courses[0]),
     "labels": max(course[-1]["labels"] for course in courses),
-    "aubc": interval([np.mean([r["test_accuracy"] for r in course]) for course in courses]),
-    "final_accuracy": interval([course[-1]["test_accuracy"] for course in courses]),
+    "aubc": interval([aubc(course) for course in courses]) if tested else None,
+    "final_accuracy": interval([course[-1]["test_accuracy"] for course in courses]) if tested else None,
     "new_entropy": interval(entropies) if entropies else None,
     "median_select_seconds": _median(r.get("select_seconds") for course in courses for r in course),
     "median_train_seconds": _median(r.get("train_seconds") for course in courses for r in course),
@@ -230,11 +241,14 @@ def _compare(seeds: Mapping[int, list[Record]], others: Mapping[int, list[Record
   cycles = {r["cycle"] for r in next(iter(seeds.values()))} & {
     r["cycle"] for r in next(iter(others.values()))
   }
-  if len(shared) < 2 or not cycles:
+  tested = all(
+    r["test_accuracy"] is not None for runs in (seeds, others) for course in runs.values() for r in course
+  )
+  if len(shared) < 2 or not cycles or not tested:
     return None
 
   def area(course: list[Record]) -> float:
-    return float(np.mean([r["test_accuracy"] for r in course if r["cycle"] in cycles]))
+    return aubc(r for r in course if r["cycle"] in cycles)
 
   differences = np.array([area(seeds[seed]) - area(others[seed]) for seed in shared])
   tested = paired(differences)

@@ -10,19 +10,20 @@ from jaxtyping import Array, Int, Int32, Key, UInt8
 
 from asal_jax import devices, processes
 from asal_jax.acquisition.table import World
-from asal_jax.errors import InputError
+from asal_jax.errors import InputError, NotFinite
 from asal_jax.models.classifier import Accuracy
+from asal_jax.running.watch import watch_classifiers, watch_latents
 from asal_jax.store.journal import Journal, Record
 from asal_jax.store.progress import Progress
 from asal_jax.types import LabelledSet, Oracle, Params, Pool, Query
 
 
 class Learner(NamedTuple):
-  """The classifier's jitted fit and accuracy (see classifier.py), and the test set on device."""
+  """The classifier's jitted fit and accuracy (see classifier.py), and the test set on device, if there is one."""
 
   fit: Callable[..., Params]
   accuracy: Callable[..., Accuracy]
-  test_images: UInt8[Array, "n h w c"]
+  test_images: UInt8[Array, "n h w c"] | None
   test_labels: Int32[Array, " n"]
   classes: int
 
@@ -116,7 +117,10 @@ def measure(
   started = time.perf_counter()
   params = jax.block_until_ready(fit(learner, keys, cycle, labelled))
   seconds = (time.perf_counter() - started) / len(keys)
-  accuracy = jax.tree.map(np.asarray, learner.accuracy(params, learner.test_images, learner.test_labels))
+  accuracy = None
+  if learner.test_images is not None:
+    accuracy = jax.tree.map(np.asarray, learner.accuracy(params, learner.test_images, learner.test_labels))
+  watch_classifiers(name, cycle, journal.seeds, params, accuracy)
   counts = label_counts(labelled, learner.classes)
   journal.add_metrics(name, cycle, labelled.count, accuracy, counts, seconds)
   return params
@@ -130,7 +134,11 @@ def pool_strategy(
 
   def choose(cycle: int, params: Params, labelled: Labelled) -> Record:
     started = time.perf_counter()
-    ids, calls = query(keys, cycle, params, labelled.known)
+    try:
+      ids, calls = query(keys, cycle, params, labelled.known)
+    except NotFinite as error:
+      watch_latents(name, cycle, journal.seeds, error.finite)
+      raise
     seconds = (time.perf_counter() - started) / len(keys)
     entropy = np.asarray(world.scorers["entropy"].images(params, world.pool.read(ids))).mean(axis=1)
     return journal.selection(name, cycle, ids, entropy, seconds, calls)
@@ -171,8 +179,9 @@ def run_strategy(
       params = None
       if (name, cycle) not in journal.metrics:
         params = measure(name, cycle, learner, keys, labelled, journal)
-      accuracy = np.mean([row["test_accuracy"] for row in journal.metrics[name, cycle]])
-      progress.update(1, labels=labelled.count, accuracy=float(accuracy))
+      accuracies = [a for row in journal.metrics[name, cycle] if (a := row["test_accuracy"]) is not None]
+      shown = {"accuracy": float(np.mean(accuracies))} if accuracies else {}
+      progress.update(1, labels=labelled.count, **shown)
 
 
 def run_supervised(

@@ -5,13 +5,13 @@ import pathlib
 from collections.abc import Callable
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Int32
 from ml_collections import ConfigDict
 
 from asal_jax import processes
-from asal_jax.errors import InputError
 from asal_jax.models.autoencoder import AutoEncoderState, make_autoencoder
 from asal_jax.models.gan import GANState, make_gan
 from asal_jax.models.train import train
@@ -20,9 +20,10 @@ from asal_jax.pools.kinds import SubsetPool
 from asal_jax.search.features import PCA, FeatureSet, fit_pca, make_project, pixels, write_features
 from asal_jax.search.index import AUTO, INDICES, choose
 from asal_jax.search.neighbours import write_graph
-from asal_jax.store.checkpoint import Cache
+from asal_jax.store.checkpoint import Cache, restored
 from asal_jax.store.progress import log
 from asal_jax.store.rows import Partial
+from asal_jax.store.space import check_disk
 from asal_jax.store.stages import Stages
 from asal_jax.types import GAN, AutoEncoder, Extract, Index, Params, Pool
 
@@ -57,29 +58,27 @@ class Preparation:
       "precision": config.precision,
     }
 
-  def _folder(self, kind: str, stage: str, made_from: dict[str, Any]) -> pathlib.Path:
-    """The cache folder of something; InputError where it is incomplete and not to be made in this stage."""
-    folder = self.cache.folder(kind, made_from)
-    if not self.cache.complete(folder) and stage not in self.makes:
-      raise InputError(
-        f"--stage: no finished {kind} for this config in {self.cache.root}; run --stage={stage} first"
-      )
-    return folder
+  def _once(
+    self, kind: str, stage: str, made_from: dict[str, Any], make: Callable[[pathlib.Path], Any]
+  ) -> pathlib.Path:
+    """The complete cache folder of something; InputError where it is not, and not to be made in this stage."""
+    return self.cache.once(kind, made_from, make, "" if stage in self.makes else stage)
 
   def _trained(
     self, name: str, model: GAN | AutoEncoder, iterations: int, made_from: dict[str, Any], **looks: Any
   ) -> Any:
-    """Trains `model`, or reads its final state; `looks` as `train` takes them."""
+    """The final state of `model`, which is trained where the cache lacks it; `looks` as `train` takes them."""
     section = self.config[name]
-    stage = "gan" if name == "gan" else "features"
-    folder = self._folder(name, stage, made_from)
-    with self.stages(name):
-      state = train(
-        name, model, self.pool, iterations=iterations, seed=section.seed, folder=folder / "checkpoints",
-        checkpoint_every=section.checkpoint_every, **looks,
-      )  # fmt: skip
-    self.cache.finish(folder, made_from)
-    return state
+
+    def make(folder: pathlib.Path) -> None:
+      with self.stages(name):
+        train(
+          name, model, self.pool, iterations=iterations, seed=section.seed, folder=folder / "checkpoints",
+          checkpoint_every=section.checkpoint_every, **looks,
+        )  # fmt: skip
+
+    folder = self._once(name, "gan" if name == "gan" else "features", made_from, make)
+    return restored(folder / "checkpoints", jax.eval_shape(model.init, jax.random.key(0)))
 
   def _settings(self, section: str) -> dict[str, Any]:
     """What of a config section decides the result."""
@@ -122,7 +121,8 @@ class Preparation:
     if name == "autoencoder":
       autoencoder, state = self.autoencoder
       extract, extractor, made_by = autoencoder.encode, state.variables, self._settings("autoencoder")
-    made_from = {"extract": name, "made_by": made_by, "features": self.config.features.to_dict()}
+    dimensions = {"dimensions": self.config.features.dimensions}
+    made_from = {"extract": name, "made_by": made_by, "features": dimensions}
     return extract, extractor, made_from
 
   @functools.cache  # noqa: B019 (as long as the run)
@@ -130,12 +130,13 @@ class Preparation:
     """Features `name`, PCA fitted on the pool, and the pool's index."""
     extract, extractor, made_from = self._extractor(name)
     project = make_project(extract)
-    folder = self._folder(f"features_{name}", "features", made_from)
-    if not self.cache.complete(folder):
+
+    def make(folder: pathlib.Path) -> None:
       with self.stages(f"features {name}"):
         pca = self._pca(folder, extract, extractor)
         write_features(project, (extractor, pca), self.pool, self.pixel_range, folder / "pool.npy")
-        self.cache.finish(folder, made_from)
+
+    folder = self._once(f"features_{name}", "features", made_from, make)
     pca, path = self._pca(folder, extract, extractor), folder / "pool.npy"
     index = self._index(path, name, made_from)
     return FeatureSet(project, (extractor, pca), np.load(path, mmap_mode="r"), index)
@@ -145,30 +146,30 @@ class Preparation:
     """The neighbour graph of the pool in features `name`, mapped."""
     found, k = self.feature_set(name), self.config.walk.neighbours
     made_from = {"neighbours": k, **self._index_from(type(found.index), self._extractor(name)[2])}
-    folder = self._folder(f"graph_{name}", "features", made_from)
-    if not self.cache.complete(folder):
+
+    def make(folder: pathlib.Path) -> None:
       log.info("neighbour graph: %d of each over %s features", k, name)
       with self.stages(f"graph {name}"):
         write_graph(found.index, found.features, k, folder / "graph.npy")
-        self.cache.finish(folder, made_from)
+
+    folder = self._once(f"graph_{name}", "features", made_from, make)
     return np.load(folder / "graph.npy", mmap_mode="r")
 
   def _pca(self, folder: pathlib.Path, extract: Extract, extractor: Params) -> PCA:
     """The principal components kept in `folder`, fitted there first; on a sample where the pool is large."""
-    path = folder / "pca.npz"
-    if not processes.agreed(path.exists()):
+    kept = Partial(folder / "pca.npz", seconds=0)
+    found = kept.load()
+    if found is None:
       ids = sample_ids(len(self.pool), PCA_IMAGES)
       sample = self.pool if len(ids) == len(self.pool) else SubsetPool(self.pool, ids)
       log.info("features: %s, PCA on %d of %d images", folder.name, len(sample), len(self.pool))
-      sums, part = Partial(folder / "sums.npz"), path.with_name("pca.part.npz")
+      sums = Partial(folder / "sums.npz")
       pca = fit_pca(extract, extractor, sample, self.config.features.dimensions, self.pixel_range, sums)
-      if processes.is_writer():
-        np.savez(part, **pca._asdict())
-        part.replace(path)
+      found = {field: np.asarray(value) for field, value in pca._asdict().items()}
+      kept.save(lambda: found)
       sums.remove()
       processes.barrier()
-    with np.load(path) as values:
-      return PCA(**{field: jnp.asarray(values[field]) for field in PCA._fields})
+    return PCA(**{field: jnp.asarray(found[field]) for field in PCA._fields})
 
   def _index(self, features: pathlib.Path, name: str, features_from: dict[str, Any]) -> Index:
     """The nearest-neighbour index over the pool's features."""
@@ -177,16 +178,18 @@ class Preparation:
       index, why = processes.agreed(choose(*pool.shape))
       log.info("index: auto chose %s over %s features: %s", index, name, why)
     made_from = self._index_from(INDICES[index], features_from)
-    folder = self._folder(f"index_{name}", "features", made_from)
-    if not self.cache.complete(folder):
+
+    def make(folder: pathlib.Path) -> None:
       log.info("index: %s over %s features", index, name)
+      # About what most of them keep.
+      check_disk(f"index {name}", folder, pool.nbytes)
       with self.stages(f"index {name}"):
         # Others only load it. What is built is dropped at once: it may be large.
         processes.by_writer(
           lambda: INDICES[index].build(pool, folder, **self.config.index.to_dict()) and None
         )()
-        self.cache.finish(folder, made_from)
-    return INDICES[index].load(folder)
+
+    return INDICES[index].load(self._once(f"index_{name}", "features", made_from, make))
 
   def _index_from(self, kind: type[Index], features_from: dict[str, Any]) -> dict[str, Any]:
     """What an index of this kind is made from."""

@@ -14,6 +14,8 @@ import numpy as np
 from jaxtyping import Float32, Int32
 
 from asal_jax.errors import InputError
+from asal_jax.store.files import whole_file
+from asal_jax.store.rows import save_array
 
 Found = tuple[Float32[np.ndarray, "m k"], Int32[np.ndarray, "m k"]]
 """(distances, ids), nearest first."""
@@ -113,21 +115,20 @@ def merged(found: list[tuple[np.ndarray, np.ndarray]], k: int) -> Found:
 def keep_features(features: Float32[np.ndarray, "n d"], folder: pathlib.Path) -> None:
   """Puts the features into `folder` as features.npy: a whole file that is mapped as a second name of it."""
   path = folder / "features.npy"
-  if path.exists():
-    return
   source = getattr(features, "filename", None)
   whole = source and np.load(source, mmap_mode="r").shape == features.shape
-  part = path.with_name("features.npy.part")
-  part.unlink(missing_ok=True)
   if not whole:
-    with part.open("wb") as file:
-      np.save(file, features)
-  else:
-    try:
-      os.link(source, part)
-    except OSError:
-      shutil.copyfile(source, part)
-  os.replace(part, path)
+    save_array(path, features)
+    return
+  part = path.with_name("features.npy.link")
+  part.unlink(missing_ok=True)
+  try:
+    os.link(source, part)
+    os.replace(part, path)
+    part.unlink(missing_ok=True)  # Of two names of one file neither is replaced.
+  except OSError:
+    with whole_file(path) as target, open(source, "rb") as file:
+      shutil.copyfileobj(file, target)
 
 
 def kept_features(folder: pathlib.Path) -> Float32[np.ndarray, "n d"]:

@@ -25,6 +25,7 @@ from asal_jax.search.checks import (
   padded,
   parts,
 )
+from asal_jax.store.rows import save_array
 from asal_jax.store.space import free_memory
 
 SPARE = 8
@@ -188,7 +189,7 @@ class ExactIndex:
     center = np.asarray(features.mean(axis=0, dtype=np.float64).astype(np.float32))
     if folder is not None:
       keep_features(features, folder)
-      np.save(folder / "center.npy", center)
+      save_array(folder / "center.npy", center)
     return cls(features, center)
 
   @classmethod

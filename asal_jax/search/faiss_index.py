@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import os
 import pathlib
 from typing import Any
 
@@ -48,12 +49,14 @@ class FaissIndex:
     for part in parts(len(features)):
       index.add(np.ascontiguousarray(features[part]))
     if folder is not None:
-      faiss().write_index(index, str(folder / "index.faiss"))
+      path = folder / "index.faiss"
+      faiss().write_index(index, f"{path}.part")
+      os.replace(f"{path}.part", path)
     return cls(index)
 
   @classmethod
   def load(cls, folder: pathlib.Path) -> "FaissIndex":
-    """Read what `build` kept in `folder`."""
+    """Read what `build` kept in `folder`, whose checksums were looked at: faiss takes what it reads as it is."""
     return cls(faiss().read_index(str(folder / "index.faiss")))
 
   def __len__(self) -> int:

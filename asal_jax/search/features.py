@@ -1,5 +1,6 @@
 """Features in which samples are matched: an extractor, PCA to few dimensions, one pass over the pool."""
 
+import contextlib
 import pathlib
 from typing import NamedTuple
 
@@ -92,14 +93,15 @@ def fit_pca(
 
 def leading_eigenvectors(matrix: Float32[np.ndarray, "d d"], k: int) -> Float32[np.ndarray, "d k"]:
   """Eigenvectors of the k largest eigenvalues of a symmetric matrix (all d where k is larger), largest first."""
-  d = len(matrix)
-  if 4 * k > d:
-    return np.linalg.eigh(matrix)[1][:, ::-1][:, :k]
-  from scipy.sparse.linalg import eigsh
+  from scipy.sparse.linalg import ArpackError, eigsh
 
-  # Lanczos: for the 12,288 values of a 64x64 colour image seconds, where a whole decomposition takes minutes.
-  _, vectors = eigsh(matrix, k, v0=np.ones(d, np.float32))
-  return vectors[:, ::-1]
+  d = len(matrix)
+  if 4 * k <= d:
+    # Lanczos: for the 12,288 values of a 64x64 colour image seconds, where a whole decomposition takes minutes.
+    # It has nowhere to begin where the matrix maps ones to zero, as that of a pool of one image does.
+    with contextlib.suppress(ArpackError):
+      return eigsh(matrix, k, v0=np.ones(d, np.float32))[1][:, ::-1]
+  return np.linalg.eigh(matrix)[1][:, ::-1][:, :k]
 
 
 def make_project(extract: Extract) -> Extract:

@@ -3,7 +3,6 @@
 import dataclasses
 import functools
 import pathlib
-import pickle
 import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple, cast
@@ -25,7 +24,10 @@ from asal_jax.search.checks import (
   parts,
 )
 from asal_jax.search.exact import ExactIndex
+from asal_jax.store.files import Damaged, read_sealed, set_aside, whole_file, write_sealed
 from asal_jax.store.progress import Progress
+from asal_jax.store.rows import save_array
+from asal_jax.store.sums import checksum
 
 SHARD = 1_000_000
 """Rows of one graph: of 50 features its building takes 1.6 GB; the int32 edges of one end near 48 million rows."""
@@ -38,48 +40,109 @@ ALIGNED = 64
 """Bytes that a mapped array starts at a multiple of."""
 
 
-def dump(thing: Any, path: pathlib.Path) -> None:
-  """Pickles `thing` to `path`, its arrays into `path`.arrays beside it, from where `load_mapped` maps them."""
-  arrays: list[pickle.PickleBuffer] = []
-  head = pickle.dumps(thing, protocol=5, buffer_callback=arrays.append)
-  bounds, end = [], 0
-  with path.with_suffix(".arrays").open("wb") as file:
-    for array in arrays:
-      with array.raw() as raw:
-        end += file.write(b"\0" * (-end % ALIGNED))
-        bounds.append((end, end + raw.nbytes))
-        end += file.write(raw)
-  part = path.with_name(path.name + ".part")
-  part.write_bytes(pickle.dumps((head, bounds)))
-  # Last: a shard whose head is there is whole.
-  part.replace(path)
-
-
-def load_mapped(path: pathlib.Path) -> Any:
-  """What `dump` kept, its arrays read from disk where they are touched: load only what you trust."""
-  head, bounds = pickle.loads(path.read_bytes())
-  # Private: Numba's compiled code is for arrays that can be written.
-  arrays = np.memmap(path.with_suffix(".arrays"), mode="c") if bounds else np.zeros(0, np.uint8)
-  return pickle.loads(head, buffers=[arrays[start:stop] for start, stop in bounds])
-
-
-def shard_path(folder: pathlib.Path, i: int) -> pathlib.Path:
-  """Where shard i is kept."""
-  return folder / f"shard_{i:04d}.pickle"
-
-
-def kept_graph(path: pathlib.Path, make: Callable[[], Any]) -> Any:
-  """The graph that `path` holds, or what `make` makes, kept there; mapped at once, so that only one is in memory."""
-  if not path.exists():
-    dump(make(), path)
-  return load_mapped(path)
-
-
 class Built(NamedTuple):
   """pynndescent's NNDescent of some rows, ready for search, and the neighbours i32[n k] of each that it was made of."""
 
   graph: Any
   neighbours: Int32[np.ndarray, "n k"]
+
+
+def taken_apart(value: Any, arrays: list[np.ndarray]) -> Any:
+  """JSON of numbers, text, arrays, sparse matrices and tuples of these; the arrays go behind `arrays`.
+
+  TypeError for anything else.
+  """
+  from scipy import sparse
+
+  if value is None or isinstance(value, bool | int | float | str):
+    return value
+  if isinstance(value, np.ndarray | np.generic):
+    arrays.append(np.asarray(value))
+    return {"array": len(arrays) - 1}
+  if isinstance(value, sparse.csr_array):
+    parts = [taken_apart(part, arrays) for part in (value.data, value.indices, value.indptr)]
+    return {"csr": parts, "shape": list(cast(tuple[int, int], value.shape))}
+  if isinstance(value, tuple):
+    return {"tuple": [taken_apart(part, arrays) for part in value]}
+  raise TypeError(f"no arrays make a {type(value)}")
+
+
+def put_together(value: Any, arrays: list[np.ndarray]) -> Any:
+  """What `taken_apart` took apart."""
+  from scipy import sparse
+
+  if not isinstance(value, dict):
+    return value
+  if "array" in value:
+    array = arrays[value["array"]]
+    return array if array.ndim else array[()]
+  if "tuple" in value:
+    return tuple(put_together(part, arrays) for part in value["tuple"])
+  data, indices, indptr = (put_together(part, arrays) for part in value["csr"])
+  matrix = sparse.csr_array(tuple(value["shape"]), dtype=data.dtype)
+  # Not by its constructor, which copies what is mapped.
+  matrix.data, matrix.indices, matrix.indptr = data, indices, indptr
+  return matrix
+
+
+def dump(built: Built | None, path: pathlib.Path) -> None:
+  """Keeps a graph as JSON at `path` and its arrays in `path`.arrays beside it, from where `load_mapped` maps them."""
+  arrays: list[np.ndarray] = []
+  # What is no value is functions of its metric, which it finds again.
+  state = {} if built is None else {k: v for k, v in built.graph.__getstate__().items() if not callable(v)}
+  head: dict[str, Any] = {"graph": {k: taken_apart(v, arrays) for k, v in state.items()}}
+  head["neighbours"] = taken_apart(built and built.neighbours, arrays)
+  head["arrays"], end = [], 0
+  with whole_file(arrays_path(path)) as file:
+    for array in arrays:
+      order = "C" if array.flags.c_contiguous else "F"
+      end += file.write(b"\0" * (-end % ALIGNED))
+      head["arrays"].append({"type": array.dtype.str, "shape": array.shape, "order": order, "start": end})
+      end += file.write(array.tobytes(order))
+  # Last: a shard whose head is there is whole.
+  write_sealed(path, {**head, "checksum": checksum(arrays_path(path))})
+
+
+def load_mapped(path: pathlib.Path) -> Built | None:
+  """What `dump` kept, its arrays read from disk where they are touched; nothing is unpickled."""
+  head = read_sealed(path)
+  if not head["graph"]:
+    return None
+  import pynndescent
+
+  # Private: Numba's compiled code is for arrays that can be written.
+  mapped = np.memmap(arrays_path(path), mode="c")
+  arrays = [
+    np.ndarray(a["shape"], np.dtype(a["type"]), mapped, a["start"], order=a["order"]) for a in head["arrays"]
+  ]
+  graph = pynndescent.NNDescent.__new__(pynndescent.NNDescent)
+  graph.__setstate__(
+    {k: put_together(v, arrays) for k, v in head["graph"].items()} | {"_input_dtype": np.float32}
+  )
+  return Built(graph, put_together(head["neighbours"], arrays))
+
+
+def shard_path(folder: pathlib.Path, i: int) -> pathlib.Path:
+  """Where shard i is kept."""
+  return folder / f"shard_{i:04d}.json"
+
+
+def arrays_path(path: pathlib.Path) -> pathlib.Path:
+  """Where the arrays of the shard at `path` are."""
+  return path.with_suffix(".arrays")
+
+
+def kept_graph(path: pathlib.Path, make: Callable[[], Built | None]) -> Built | None:
+  """The graph that `path` holds, or what `make` makes, kept there; mapped at once, so that only one is in memory."""
+  try:
+    sound = path.exists() and read_sealed(path)["checksum"] == checksum(arrays_path(path))
+  except (Damaged, OSError):
+    sound = False
+  if not sound:
+    if path.exists():
+      set_aside(path, "it or its arrays are not what was written; made again")
+    dump(make(), path)
+  return load_mapped(path)
 
 
 def make_graph(
@@ -184,12 +247,12 @@ class PyNNDescentIndex:
         progress.update(1)
     if folder is not None:
       keep_features(features, folder)
-      np.save(folder / "epsilon.npy", epsilon)
+      save_array(folder / "epsilon.npy", epsilon)
     return cls(features, shards, epsilon)
 
   @classmethod
   def load(cls, folder: pathlib.Path) -> "PyNNDescentIndex":
-    """Map what `build` kept in `folder`: load only what you trust."""
+    """Map what `build` kept in `folder`."""
     features = kept_features(folder)
     shards = [
       Shard(part.start, features[part], load_mapped(shard_path(folder, i)))

@@ -21,7 +21,7 @@ from asal_jax.search.checks import (
   parts,
 )
 from asal_jax.search.exact import GROUP, Part, best_groups, everyones, shares
-from asal_jax.store.rows import RowWriter
+from asal_jax.store.rows import RowWriter, save_array
 
 SPARE = 32
 """Groups of candidates kept beyond k, so that rounding to eight bits loses hardly a neighbour."""
@@ -62,8 +62,8 @@ class Int8Index:
       for part in rows:
         file.append(encode(part))
     keep_features(features, folder)
-    np.save(folder / "center.npy", center)
-    np.save(folder / "scale.npy", scale)
+    save_array(folder / "center.npy", center)
+    save_array(folder / "scale.npy", scale)
     return cls.load(folder)
 
   @classmethod

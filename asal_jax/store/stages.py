@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import jax
 
 from asal_jax import processes
+from asal_jax.store.files import append
 
 
 class Stages:
@@ -43,8 +44,7 @@ class Stages:
       "device_peak_bytes": device_peak_bytes(),
     }
     if processes.is_writer():
-      with self.path.open("a") as file:
-        file.write(json.dumps(record) + "\n")
+      append(self.path, [json.dumps(record)])
 
 
 def host_peak_bytes() -> int:

@@ -27,6 +27,9 @@ GRACE = 5.0
 LARGEST, STATE = 20 * 2**20, 40 * 2**20
 """Bytes of a file that is brought out, and of a checkpoint."""
 
+LONG = ("gan-*", "all_cnn-*")
+"""Folders of trainings, whose checkpoints are brought out."""
+
 
 class Outcome(NamedTuple):
   """'done', 'stopped' at the limit, or 'failed'; seconds it took."""
@@ -162,9 +165,9 @@ def mirror(source: pathlib.Path, target: pathlib.Path, again: bool) -> None:
 
 
 def bring(place: Place, out: pathlib.Path) -> None:
-  """Copies what is small: all of `runs`, and the newest checkpoint of each GAN."""
+  """Copies what is small: all of `runs`, and the newest checkpoint of each training."""
   mirror(place.runs, out / "runs", again=True)
-  for folder in sorted(place.made.glob("gan-*")):
+  for folder in trainings(place.made):
     kept, steps = out / "state" / folder.name, numbered(folder / "checkpoints")
     if not steps or sum(p.stat().st_size for p in steps[-1].rglob("*") if p.is_file()) > STATE:
       continue
@@ -172,8 +175,14 @@ def bring(place: Place, out: pathlib.Path) -> None:
       if old.name != steps[-1].name:
         shutil.rmtree(old)
     mirror(steps[-1], kept / "checkpoints" / steps[-1].name, again=False)
-    if (folder / "made_from.json").exists():
-      shutil.copy2(folder / "made_from.json", kept / "made_from.json")
+    # Without them a checkpoint is not gone on with.
+    if (sums := steps[-1].with_name(f"{steps[-1].name}.sums.json")).exists():
+      shutil.copy2(sums, kept / "checkpoints")
+
+
+def trainings(folder: pathlib.Path) -> list[pathlib.Path]:
+  """The folders of what is trained for long, but those that were set aside."""
+  return sorted(path for kind in LONG for path in folder.glob(kind) if ".damaged" not in path.name)
 
 
 def numbered(folder: pathlib.Path) -> list[pathlib.Path]:
@@ -183,8 +192,8 @@ def numbered(folder: pathlib.Path) -> list[pathlib.Path]:
 
 def restore(earlier: pathlib.Path, place: Place) -> None:
   """Copies back what an earlier call brought out and this cache lacks."""
-  known = {folder.name for folder in place.made.glob("gan-*") if numbered(folder / "checkpoints")}
-  for folder in sorted((earlier / "state").glob("gan-*")):
+  known = {folder.name for folder in trainings(place.made) if numbered(folder / "checkpoints")}
+  for folder in trainings(earlier / "state"):
     if folder.name not in known:
       mirror(folder, place.made / folder.name, again=False)
   mirror(earlier / "runs", place.runs, again=False)

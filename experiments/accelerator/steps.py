@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from experiments.accelerator.all_cnn import SEEDS, TINY_SEEDS
 from experiments.accelerator.parts import Job, Part, Peaks, Rows, Script, Sprites
 from experiments.accelerator.search import NAMES
 from experiments.speed.rows import ROWS, chosen
@@ -34,16 +35,14 @@ def rows(precision: str, search: bool = False) -> tuple[Part, ...]:
   return tuple(Rows(tuple(group), precision) for group in groups.values())
 
 
-def seeds(name: str, benchmark: str, argument: str, changes: dict, minutes: float, **more) -> list[Part]:
-  """A run a seed: each fit of All-CNN-C is then short enough, and seeds side by side would be grouped convolutions."""
+def seeds(name: str, benchmark: str, argument: str, changes: dict, minutes: float) -> list[Part]:
+  """A run a seed: a fit of All-CNN-C is then short enough, and seeds side by side would be grouped convolutions."""
   of = lambda seed: changes | {"seeds": (seed,)}  # noqa: E731
   return [
-    Job(f"{name}/seed{seed}", benchmark, argument, of(seed), minutes, needs=("cifar10",), **more)
-    for seed in (0, 1, 2)
+    Job(f"{name}/seed{seed}", benchmark, argument, of(seed), minutes, needs=("cifar10",)) for seed in SEEDS
   ]
 
 
-ALONE = FAST | {"strategies": ("supervised",)}
 LOOP = FAST | OFTEN | {"strategies": ("random", "entropy", "asal_critic")}
 """Of CIFAR ten three strategies: all twelve would take a day."""
 CRITIC = LOOP | {"strategies": ("asal_critic",)}
@@ -69,7 +68,8 @@ STEPS = (
     Job("mnist_ten", "mnist_ten", "", OFTEN, 45.0, needs=("mnist",)),
   )),
   Step("all_cnn", "All-CNN-C on all labels of CIFAR-10, to the paper's 11.8 % error, 3 seeds", (
-    *seeds("all_cnn", "cifar_ten", "", ALONE, 5.0, whole=True),
+    Script("all_cnn", "experiments.accelerator.all_cnn", "all_cnn/results.jsonl", "seed", SEEDS,
+           ("{cache}/made", "{file}"), 15.0, needs=("cifar10",)),
   )),
   Step("cifar_two", "CIFAR two at paper scale: GAN of 200,000 iterations, 5 seeds", (
     Job("cifar_two", "cifar_two", "", FAST | OFTEN, 60.0, needs=("cifar10",)),
@@ -89,7 +89,9 @@ TINY = (
   STEPS[1]._replace(parts=(STEPS[1].parts[0]._replace(values=("bfloat16",)),)),
   STEPS[2]._replace(parts=STEPS[2].parts[-1:]),
   STEPS[3],
-  *STEPS[6:9],
+  STEPS[6],
+  STEPS[7]._replace(parts=(STEPS[7].parts[0]._replace(values=TINY_SEEDS),)),
+  STEPS[8],
   STEPS[9]._replace(parts=STEPS[9].parts[:1]),
   STEPS[10],
 )

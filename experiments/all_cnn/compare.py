@@ -18,10 +18,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from asal_jax.job import surroundings
 from asal_jax.models.classifier import make_classifier, make_fit, shuffle
 from asal_jax.pools import data
 from asal_jax.rng import seed_keys, stream
+from asal_jax.running.workdir import surroundings
 from asal_jax.types import decode
 from configs import cifar_ten
 

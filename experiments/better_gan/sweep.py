@@ -17,9 +17,10 @@ import numpy as np
 from ml_collections import ConfigDict
 
 import asal_jax
-from asal_jax.job import surroundings
-from asal_jax.reporting.summary import grouped
+from asal_jax.reporting.summary import aubc, grouped
+from asal_jax.running.workdir import surroundings
 from asal_jax.store.checkpoint import Cache
+from asal_jax.store.files import read_sealed
 from asal_jax.store.journal import read_lines
 from configs import mnist_two
 
@@ -30,7 +31,9 @@ PAIRS = ((5, 7), (3, 5))
 """The paper's, and a harder one for a linear model."""
 
 WIDTHS = (16, 32)
-ITERATIONS = (250, 500, 1_000, 2_000, 4_000, 8_000, 20_000)
+ITERATIONS = (4_000, 250, 20_000, 1_000, 8_000, 500, 2_000)
+"""Those that tell most first."""
+
 STEPS = (0, 10, 30, 100, 300)
 RATES = (0.001, 0.003, 0.01, 0.03, 0.1)
 ASAL = ("asal_pixels", "asal_autoencoder", "asal_critic")
@@ -50,11 +53,11 @@ class Point(NamedTuple):
 
 def points(pairs=PAIRS) -> list[Point]:
   """Those that tell most for their time first."""
-  found = []
+  found = [Point(pair, WIDTHS[0], n) for n in (0, *ITERATIONS[:3]) for pair in pairs]
   for pair in pairs:
-    found += [Point(pair, WIDTHS[0], n) for n in (0, *ITERATIONS)]
     found += [Point(pair, WIDTHS[0], 4_000, steps) for steps in STEPS]
     found += [Point(pair, WIDTHS[0], 4_000, rate=rate) for rate in RATES]
+    found += [Point(pair, WIDTHS[0], n) for n in ITERATIONS]
   found += [Point(pair, width, n) for width in WIDTHS[1:] for pair in pairs for n in ITERATIONS]
   return list(dict.fromkeys(found))
 
@@ -79,7 +82,9 @@ def continue_gan(config: ConfigDict, cache: Cache) -> None:
   """
   wanted, shorter = config.gan.to_dict(), []
   for path in cache.root.glob("gan-*/made_from.json"):
-    made_from = json.loads(path.read_text())
+    if cache.fault(path.parent) != "":
+      continue
+    made_from = read_sealed(path)["made_from"]
     gan = made_from["gan"]
     if gan["iterations"] < wanted["iterations"] and gan == {k: wanted[k] for k in gan} | {
       "iterations": gan["iterations"]
@@ -92,6 +97,7 @@ def continue_gan(config: ConfigDict, cache: Cache) -> None:
     if not target.exists():
       part = target.with_name("copied")
       shutil.rmtree(part, ignore_errors=True)
+      part.parent.mkdir(parents=True, exist_ok=True)
       shutil.copytree(folder / "checkpoints", part)
       part.rename(target)
 
@@ -116,7 +122,7 @@ def measured(point: Point, workdir: pathlib.Path) -> dict:
 def of_strategy(seeds: dict[int, list]) -> dict[str, list[float]]:
   """A value a seed."""
   return {
-    "aubc": [float(np.mean([r["test_accuracy"] for r in course])) for course in seeds.values()],
+    "aubc": [aubc(course) for course in seeds.values()],
     "new_entropy": [float(np.mean([r["new_entropy"] for r in course[1:]])) for course in seeds.values()],
   }
 
@@ -129,9 +135,9 @@ def known(path: pathlib.Path = RESULTS) -> dict[Point, dict]:
 
 def sweep(workdir: pathlib.Path, hours: float) -> None:
   """Measures what is not, until `hours` have passed."""
-  deadline = time.monotonic() + 3600 * hours
+  deadline, done = time.monotonic() + 3600 * hours, known()
   for point in points():
-    if point in known() or time.monotonic() > deadline:
+    if point in done or time.monotonic() > deadline:
       continue
     line = {"point": point._asdict(), **measured(point, workdir), "seeds": len(SEEDS), **surroundings()}
     with RESULTS.open("a") as file:

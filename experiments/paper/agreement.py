@@ -9,10 +9,10 @@ from ml_collections import ConfigDict
 
 from asal_jax import devices, job
 from asal_jax.acquisition.table import FEATURES
-from asal_jax.labelling.labellers import SHOWN_AS
 from asal_jax.reporting.agreement import measure_agreement
 from asal_jax.rng import stream
 from asal_jax.running.prepare import Preparation
+from asal_jax.running.workdir import surroundings
 from asal_jax.store.stages import Stages
 from asal_jax.types import encode
 from experiments.paper import runs, table
@@ -42,8 +42,12 @@ def measure(config: ConfigDict, workdir: pathlib.Path, cache: pathlib.Path, samp
     found = measure_agreement(
       images, judge.label(images), feature_sets, splits.pool.labels, len(splits.class_names), pixel_range
     )
-  about = {"annotated_by": SHOWN_AS["classifier"], "classes": list(splits.class_names), "samples": samples}
-  return {**about, **{name: one._asdict() for name, one in found.items()}, **job.surroundings()}
+  about = {
+    "annotated_by": "a classifier trained on all labels, a stand-in for a person",
+    "classes": list(splits.class_names),
+    "samples": samples,
+  }
+  return {**about, **{name: one._asdict() for name, one in found.items()}, **surroundings()}
 
 
 def write(run: Run, scale: str, root: pathlib.Path = runs.ROOT) -> pathlib.Path:

@@ -1,6 +1,7 @@
 """The paper's figures from several results: panels in the paper's arrangement, one shared legend."""
 
 import pathlib
+import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -84,7 +85,8 @@ def draw_panel(
   panels.frame(axes)
   name = f", {panel.strategies[0]}" if part.kind == "labels" else ""
   # What the run was, as its config is called.
-  made_by = f"\n{result.title}" if result is not None else ""
+  # As wide as a panel of two in a row.
+  made_by = f"\n{textwrap.fill(result.title, 44)}" if result is not None else ""
   axes.set_title(f"{letter}{panel.caption}{name}{made_by}", loc="left", fontsize=8, color=TEXT)
   if result is None or not curves:
     axes.text(

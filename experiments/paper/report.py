@@ -5,6 +5,7 @@ import pathlib
 from collections.abc import Sequence
 
 from asal_jax.reporting import pairs
+from asal_jax.reporting.summary import aubc
 from experiments.paper import elsewhere, results, runs, table
 from experiments.paper.claims import CLAIMS, Claim
 from experiments.paper.results import Result
@@ -118,7 +119,7 @@ def penalty_table(found: Sequence[Result]) -> str:
   """Who beats whom in AUBC, over the results by entropy that have all of the paper's strategies; a run counts once."""
   cells = []
   for result in {result.run: result for result in reversed(found)}.values():
-    values = {n: result.per_seed(n, results.aubc) for n in table.compared(result.run) if n != "supervised"}
+    values = {n: result.per_seed(n, aubc) for n in table.compared(result.run) if n != "supervised"}
     if result.run.score == "entropy" and not result.stand_in and all(len(v) > 1 for v in values.values()):
       seeds = set.intersection(*(set(v) for v in values.values()))
       cells.append({n: [v[seed] for seed in sorted(seeds)] for n, v in values.items()})

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from asal_jax.pools.attributes import class_names
+from asal_jax.pools.data import CIFAR10_NAMES
 from asal_jax.reporting import summary
 from asal_jax.store.journal import read_lines
 from experiments.paper import runs
@@ -60,20 +61,12 @@ class Result(NamedTuple):
     labels = data["classes"] or range(count)
     if data["name"] == "celeb_a":
       return list(class_names(data["attribute"]))
-    return [CIFAR[k] if data["name"] == "cifar10" else str(k) for k in labels]
+    return [CIFAR10_NAMES[k] if data["name"] == "cifar10" else str(k) for k in labels]
 
   def pool_fractions(self) -> np.ndarray | None:
     """Shares of the classes in the pool, which `supervised` has whole."""
     whole = [r["label_counts"] for r in self.records if r["strategy"] == summary.CEILING]
     return np.array(whole[0]) / sum(whole[0]) if whole else None
-
-
-CIFAR = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
-
-
-def aubc(course: list[dict]) -> float:
-  """Mean test accuracy over the cycles."""
-  return float(np.mean([r["test_accuracy"] for r in course]))
 
 
 def final(course: list[dict]) -> float:

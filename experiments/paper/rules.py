@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from asal_jax.reporting.pairs import Versus, versus
-from asal_jax.reporting.summary import LEVEL, holm, interval
+from asal_jax.reporting.summary import LEVEL, aubc, holm, interval
 from experiments.paper import results
 from experiments.paper.results import Result
 from experiments.paper.table import FEATURES
@@ -25,7 +25,7 @@ Rule = Callable[[Sequence[Result]], Found | None]
 Value = Callable[[list[dict]], float | None]
 
 UNITS = {results.new_entropy: ("new entropy", 0.01, "nats"), results.early_entropy: ("early entropy", 0.01, "nats"),
-         results.final: ("final", 1, "points"), results.aubc: ("AUBC", 1, "points")}  # fmt: skip
+         results.final: ("final", 1, "points"), aubc: ("AUBC", 1, "points")}  # fmt: skip
 """How a value is called and shown; shares of classes are in points."""
 
 
@@ -71,27 +71,27 @@ def _against(names: Sequence[str], reference: str, value: Value, holds: Callable
   return rule
 
 
-def above(names: Sequence[str], reference: str, value: Value = results.aubc) -> Rule:
+def above(names: Sequence[str], reference: str, value: Value = aubc) -> Rule:
   """Each strategy is significantly above the reference."""
   return _against(names, reference, value, _is_above)
 
 
-def below(names: Sequence[str], reference: str, value: Value = results.aubc) -> Rule:
+def below(names: Sequence[str], reference: str, value: Value = aubc) -> Rule:
   """Each strategy is significantly below the reference."""
   return _against(names, reference, value, _is_below)
 
 
-def not_above(names: Sequence[str], reference: str, value: Value = results.aubc) -> Rule:
+def not_above(names: Sequence[str], reference: str, value: Value = aubc) -> Rule:
   """No strategy is significantly above the reference."""
   return _against(names, reference, value, lambda v: not _is_above(v))
 
 
-def not_below(names: Sequence[str], reference: str, value: Value = results.aubc) -> Rule:
+def not_below(names: Sequence[str], reference: str, value: Value = aubc) -> Rule:
   """No strategy is significantly below the reference."""
   return _against(names, reference, value, lambda v: not _is_below(v))
 
 
-def same(names: Sequence[str], reference: str, value: Value = results.aubc) -> Rule:
+def same(names: Sequence[str], reference: str, value: Value = aubc) -> Rule:
   """No strategy differs significantly from the reference."""
   return _against(names, reference, value, lambda v: v.p >= 1 - LEVEL)
 
@@ -111,7 +111,7 @@ def only_reaches(winner: str, others: Sequence[str], ceiling: str) -> Rule:
   return rule
 
 
-def above_other_run(names: Sequence[str], value: Value = results.aubc) -> Rule:
+def above_other_run(names: Sequence[str], value: Value = aubc) -> Rule:
   """Each strategy of the first run is significantly above the same of the second."""
 
   def rule(found: Sequence[Result]) -> Found | None:
@@ -121,12 +121,12 @@ def above_other_run(names: Sequence[str], value: Value = results.aubc) -> Rule:
   return rule
 
 
-def best(winner: str, others: Sequence[str], value: Value = results.aubc) -> Rule:
+def best(winner: str, others: Sequence[str], value: Value = aubc) -> Rule:
   """The winner is significantly above each of the others."""
   return _one_against(winner, others, value, _is_above)
 
 
-def worst(loser: str, others: Sequence[str], value: Value = results.aubc) -> Rule:
+def worst(loser: str, others: Sequence[str], value: Value = aubc) -> Rule:
   """The loser is significantly below each of the others."""
   return _one_against(loser, others, value, _is_below)
 

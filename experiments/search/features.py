@@ -1,5 +1,6 @@
 """What is searched: critic features of real images, and clustered normal ones, with queries of their kind."""
 
+import pathlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -45,21 +46,18 @@ def real(bench: Bench, n: int, trained: Any) -> Searched:
 def clustered(bench: Bench, n: int, _: Any) -> Searched:
   """n clustered features; the queries are of the same clusters."""
   cache, made_from = Cache(bench.cache), {"clusters": CLUSTERS, "within": WITHIN, "n": n}
-  folder = cache.folder("clustered", made_from)
-  if not cache.complete(folder):
+
+  def make(folder: pathlib.Path) -> None:
     rng = np.random.default_rng(1)
     with RowWriter(folder / "features.npy", (n, DIMENSIONS), np.float32) as file:
       file.keep(0)
       for part in parts(n):
         file.append(clustered_rows(rng, part.stop - part.start))
-    cache.finish(folder, made_from)
+
+  path = cache.once("clustered", made_from, make) / "features.npy"
 
   def index(name: str) -> Index:
-    of_index = {**made_from, "index": name}
-    place = cache.folder(f"index_{name}", of_index)
-    if not cache.complete(place):
-      INDICES[name].build(np.load(folder / "features.npy", mmap_mode="r"), place)
-      cache.finish(place, of_index)
-    return INDICES[name].load(place)
+    build = lambda folder: INDICES[name].build(np.load(path, mmap_mode="r"), folder)  # noqa: E731
+    return INDICES[name].load(cache.once(f"index_{name}", {**made_from, "index": name}, build))
 
   return Searched(clustered_rows(np.random.default_rng(2), QUERIES), index)

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 
-from asal_jax.store.checkpoint import write_json
+from asal_jax.store.files import write_json
 
 CLEAR = pathlib.Path("/proc/self/clear_refs")
 

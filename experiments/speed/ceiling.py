@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from asal_jax.store.checkpoint import write_json
+from asal_jax.store.files import write_json
 from experiments.speed import work
 from experiments.speed.ours import OURS
 from experiments.speed.records import surroundings

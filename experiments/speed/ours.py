@@ -15,13 +15,13 @@ import numpy as np
 from asal_jax.acquisition.score import SCORES, entropy
 from asal_jax.acquisition.synthesis import make_synthesis
 from asal_jax.acquisition.table import World
-from asal_jax.labelling.oracle import start_sets
 from asal_jax.models.autoencoder import make_autoencoder
 from asal_jax.models.classifier import make_classifier, make_embed, make_fit, make_predict, make_scorer
 from asal_jax.models.gan import make_gan
 from asal_jax.models.train import make_chunk, make_draw
 from asal_jax.pools.kinds import ArrayPool
 from asal_jax.rng import seed_keys
+from asal_jax.running.asking import start_set
 from asal_jax.running.comparison import Comparison
 from asal_jax.search.exact import ExactIndex
 from asal_jax.store.checkpoint import committed
@@ -141,12 +141,11 @@ def max_entropy_mnist_two() -> Timed:
     predict, embed = make_predict(classifier, entropy, RANGE), make_embed(classifier, RANGE)
     partial = lambda name: Partial(pathlib.Path(folder) / name)  # noqa: E731
     world = World(pool.images, 2, scorers, predict, embed, None, {}, {}, partial)
-    comparison = Comparison(
-      config, Splits(pool, test, ("5", "7")), classifier, world, no_judge, pathlib.Path(folder)
-    )
+    splits = Splits(pool, test, ("5", "7"))
+    comparison = Comparison(config, splits, classifier, world, no_judge, None, pathlib.Path(folder))
 
   def run() -> None:
-    comparison.start = start_sets(comparison.keys, pool.labels, config.loop.start, 2)
+    comparison.start = start_set(None, config, splits, comparison.keys)
     with tempfile.TemporaryDirectory() as folder:
       comparison.journal = Journal(pathlib.Path(folder), config.seeds)
       comparison.run("entropy")

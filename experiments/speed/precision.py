@@ -20,7 +20,7 @@ from asal_jax import job
 from asal_jax.models.gan import GANState, make_critic_loss, make_networks
 from asal_jax.models.judge import classifier_score
 from asal_jax.networks import training
-from asal_jax.reporting.summary import grouped, interval
+from asal_jax.reporting.summary import aubc, grouped, interval
 from asal_jax.rng import stream
 from asal_jax.running.prepare import Preparation
 from asal_jax.store.stages import Stages
@@ -51,13 +51,13 @@ def settings(precision: str, gan_seed: int) -> ConfigDict:
   return config
 
 
-def aubc(precision: str, workdir: pathlib.Path) -> dict[str, np.ndarray]:
-  """Mean test accuracy over the cycles f64[s], by strategy, with the first GAN."""
+def areas(precision: str, workdir: pathlib.Path) -> dict[str, np.ndarray]:
+  """AUBC f64[s] by strategy, with the first GAN."""
   folder = workdir / precision
   result = asal_jax.run(settings(precision, GAN_SEEDS[0]), workdir=folder, cache=workdir / "cache")
   assert result is not None
   return {
-    name: np.array([np.mean([record["test_accuracy"] for record in cycles]) for cycles in seeds.values()])
+    name: np.array([aubc(course) for course in seeds.values()])
     for name, seeds in grouped(result.records).items()
   }
 
@@ -110,7 +110,7 @@ def gradient_errors(precision: str, splits: Splits, cache: pathlib.Path) -> list
 def measure(precision: str, workdir: pathlib.Path) -> dict[str, dict]:
   """What is compared -> {pairs, float32, difference}: means with 95 % Student-t intervals."""
   cache = workdir / "cache"
-  curves, truth = aubc(precision, workdir), aubc(REFERENCE, workdir)
+  curves, truth = areas(precision, workdir), areas(REFERENCE, workdir)
   found = {f"AUBC of {name}": compared(curves[name], truth[name]) for name in curves}
   splits = job.load(settings(REFERENCE, 0), None, cache)
   scores = {

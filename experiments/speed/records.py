@@ -12,7 +12,7 @@ FOLDER = pathlib.Path(__file__).parent
 
 def surroundings(*packages: str) -> dict[str, Any]:
   """As of a run, and the versions of more packages where they are; a commit is dirty where code differs from it."""
-  from asal_jax.job import surroundings as of_a_run
+  from asal_jax.running.workdir import surroundings as of_a_run
 
   about = of_a_run()
   if about["commit"]:

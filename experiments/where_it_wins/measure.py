@@ -30,12 +30,14 @@ from experiments.where_it_wins.cells import (
 )
 
 FOLDER = pathlib.Path(__file__).parent
-FLAGS = flags.FLAGS
-flags.DEFINE_string("workdir", "runs/map", "Where the jobs of the cells and their cache are.")
-flags.DEFINE_string("to", str(FOLDER / "results.jsonl"), "The results.")
-flags.DEFINE_string("cells", "", "Only cells with this in their name.")
-flags.DEFINE_bool("small", False, "A telling tenth: three cells without GANs.")
-flags.DEFINE_bool("without_gan", False, "Leave out what needs a GAN.")
+FLAGS = flags.FlagValues()
+"""Its own: asal_jax.main has a --workdir, too."""
+
+flags.DEFINE_string("workdir", "runs/map", "Where the jobs of the cells and their cache are.", FLAGS)
+flags.DEFINE_string("to", str(FOLDER / "results.jsonl"), "The results.", FLAGS)
+flags.DEFINE_string("cells", "", "Only cells with this in their name.", FLAGS)
+flags.DEFINE_bool("small", False, "A telling tenth: three cells without GANs.", FLAGS)
+flags.DEFINE_bool("without_gan", False, "Leave out what needs a GAN.", FLAGS)
 
 
 def summarised(records: list[dict]) -> dict:
@@ -120,4 +122,4 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-  app.run(main)
+  app.run(main, flags_parser=FLAGS)
