@@ -195,9 +195,8 @@ def together() -> Iterator[None]:
     yield
   except BaseException as error:
     code, message = _told(error)
-    with contextlib.suppress(Exception):
-      _fail(code, message)
-      watch.join(60)
+    _fail(code, message)
+    watch.join(60)
     # The first process could not be told.
     _end(code, message)
   over.set()
@@ -205,8 +204,9 @@ def together() -> Iterator[None]:
 
 
 def _fail(code: int, message: str) -> None:
-  """Tells all processes to end, this one too."""
-  _client().key_value_set(f"asal_jax/failed/{jax.process_index()}", json.dumps([code, message]))
+  """Tells all processes to end, this one too, where none has told before: who lost one that ended knows no better."""
+  with contextlib.suppress(Exception):  # One has, or the first process is gone and jax ends this one.
+    _client().key_value_set("asal_jax/failed/first", json.dumps([code, message]))
 
 
 def _told(error: BaseException) -> tuple[int, str]:

@@ -1,5 +1,6 @@
 """Several processes: results equal one's, one writes, and all stop together with one message."""
 
+import json
 import os
 import pathlib
 import signal
@@ -27,17 +28,20 @@ def get_config():
 """
 
 
+def free_port():
+  with socket.socket() as free:
+    free.bind(("localhost", 0))
+    return free.getsockname()[1]
+
+
 class Run:
   """`count` processes of asal_jax.main, each with `devices` virtual ones."""
 
   def __init__(self, folder, job, *flags, devices=1, count=2):
     (folder / "config.py").write_text(CONFIG.format(job))
-    with socket.socket() as free:
-      free.bind(("localhost", 0))
-      port = free.getsockname()[1]
     command = [sys.executable, "-m", "asal_jax.main", f"--config={folder}/config.py"]
     environ = os.environ | {
-      "JAX_COORDINATOR_ADDRESS": f"localhost:{port}", "JAX_NUM_PROCESSES": str(count),
+      "JAX_COORDINATOR_ADDRESS": f"localhost:{free_port()}", "JAX_NUM_PROCESSES": str(count),
       "PYTHONPATH": str(pathlib.Path(__file__).parent),
       "XLA_FLAGS": f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count={devices}",
     }  # fmt: skip
@@ -141,6 +145,23 @@ def test_sigterm_to_one_saves_and_ends_both_at_the_same_iteration(tmp_path):
     int(path.name) for path in run.workdir.glob("cache/gan-*/checkpoints/*") if path.name.isdecimal()
   ]
   assert 0 < kept < 50_000
+
+
+FAILING = """
+import json, sys
+import jax
+from asal_jax import processes
+jax.distributed.initialize(sys.argv[1], 1, 0)
+processes._fail(75, "ended")
+processes._fail(1, "lost another process")
+print(json.dumps([json.loads(said) for _, said in processes._client().key_value_dir_get("asal_jax/failed/")]))
+"""
+
+
+def test_the_first_reason_to_end_is_told_and_not_that_one_is_gone_who_ended_by_it():
+  command = [sys.executable, "-c", FAILING, f"localhost:{free_port()}"]
+  done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+  assert json.loads(done.stdout) == [[75, "ended"]], done.stderr
 
 
 def test_a_mistake_that_one_finds_stops_both_with_one_message(tmp_path):

@@ -19,6 +19,31 @@ IMAGES = jnp.asarray(np.random.default_rng(0).integers(0, 256, (20, 8, 8, 1), np
 POOL = ArrayPool(np.asarray(IMAGES))
 
 
+@pytest.fixture(autouse=True)
+def machine_of_any_speed(monkeypatch):
+  """Chunks are as long as they may be, however loaded the machine is."""
+  monkeypatch.setattr(train, "CHUNK_SECONDS", 1e9)
+
+
+@pytest.mark.parametrize(("seconds", "length"), [(0.01, 25), (0.4, 7), (1.0, 3), (50.0, 1)])
+def test_chunks_are_short_where_iterations_are_long(monkeypatch, seconds, length):
+  clock = [0.0]
+  monkeypatch.setattr(train, "CHUNK_SECONDS", 3.0)
+  monkeypatch.setattr(train.time, "perf_counter", lambda: clock[0])
+  bounds = []
+  for start, stop, found in train.paced(lambda start: -start, 5, 100, 40):
+    clock[0] += seconds * (stop - start)
+    assert found == -start
+    bounds.append((start, stop))
+  starts, stops = zip(*bounds, strict=True)
+  assert starts == (5, *stops[:-1])
+  assert stops[-1] == 100
+  # None crosses a multiple of 40, the first two compile and measure, the others are as long as that allows.
+  assert {40, 80} < set(stops)
+  assert bounds[:2] == [(5, 6), (6, 7)]
+  assert max(stop - start for start, stop in bounds[2:]) == length
+
+
 @pytest.fixture(scope="module")
 def autoencoder():
   config = get_config().autoencoder

@@ -28,6 +28,9 @@ CHUNK = 25
 CHUNK_SECONDS = 3.0
 """What they may take: after SIGTERM up to three chunks are waited for, and schedulers give half a minute."""
 
+WARM = 2
+"""Iterations that are chunks of their own at first."""
+
 
 def descend(
   optimizer: optax.GradientTransformation, gradient, variables: Params, state: Any
@@ -63,10 +66,6 @@ def make_chunk(step):
     return lax.fori_loop(start, stop, iterate, (state, zeros))
 
   return devices.jit(chunk, donate_argnums=0)
-
-
-WARM = 2
-"""Iterations that are chunks of their own at first."""
 
 
 @jax.jit
@@ -128,21 +127,16 @@ def train(
 
   Returns the final state. Raises InputError where loss or state stop being finite, with the last good checkpoint.
   """
-  key, chunk, draw = jax.random.key(seed), make_chunk(model.step), make_draw(model.batch_ids, len(pool))
-  looked_at = look_every or iterations
+  key, looked_at = jax.random.key(seed), look_every or iterations
+  chunk, draw = make_chunk(model.step), make_draw(model.batch_ids, len(pool))
   with (
     interrupts.saving(),
     Checkpoints(folder) as checkpoints,
     Progress(name, iterations, initial=checkpoints.latest()) as progress,
   ):
-    first, start, pending = checkpoints.latest(), stream(key, "init"), []
-    state = (
-      checkpoints.restore(jax.eval_shape(model.init, start))
-      if first
-      else committed(devices.jit(model.init)(start))
-    )
-    # Two are kept while a third is written.
-    check_disk(name, folder, 3 * sum(x.nbytes for x in jax.tree.leaves(state)))
+    first, pending = checkpoints.latest(), []
+    state = _begun(name, model, checkpoints, folder, stream(key, "init"))
+    astray = partial(diverged, name, seed, folder, checkpoints)
     tell_split(name, jax.eval_shape(lambda: model.batch_ids(key, len(pool))).shape[-1])
 
     def read(begin: int) -> UInt8[Array, "chunk *batch h w c"]:
@@ -157,11 +151,10 @@ def train(
       show = look if done % looked_at == 0 or done == iterations else None
       while len(pending) > (0 if save or show or done - first <= WARM else 1):
         stop, steps, metrics = pending.pop(0)
-        told = partial(diverged, name, stop, steps, seed, checkpoints.latest(), folder)
-        progress.update(steps, **finite(metrics, told))
+        progress.update(steps, **finite(metrics, partial(astray, stop, steps)))
       # The metrics are of before the last update.
       if (save or show) and not all_finite(state):
-        raise diverged(name, done, done - begin, seed, checkpoints.latest(), folder, "the state")
+        raise astray(done, done - begin, "the state")
       if save:
         checkpoints.save(done, state)
       if ending:
@@ -170,6 +163,19 @@ def train(
         with progress.aside():
           show(done, state)
     return state
+
+
+def _begun(
+  name: str, model: GAN | AutoEncoder, checkpoints: Checkpoints, folder: pathlib.Path, key: Key[Array, ""]
+) -> Any:
+  """The state of the newest checkpoint, or a new one; raises InputError where the disk has no room for more."""
+  if checkpoints.latest():
+    state = checkpoints.restore(jax.eval_shape(model.init, key))
+  else:
+    state = committed(devices.jit(model.init)(key))
+  # Two are kept while a third is written.
+  check_disk(name, folder, 3 * sum(x.nbytes for x in jax.tree.leaves(state)))
+  return state
 
 
 def tell_split(name: str, batch: int) -> None:
@@ -190,11 +196,11 @@ def finite(metrics, told: Callable[[str, str], InputError]) -> dict[str, float]:
 
 def diverged(
   name: str,
+  seed: int,
+  folder: pathlib.Path,
+  checkpoints: Checkpoints,
   iteration: int,
   steps: int,
-  seed: int,
-  checkpoint: int,
-  folder: pathlib.Path,
   what: str,
   values: str = "",
 ) -> InputError:
@@ -202,9 +208,10 @@ def diverged(
 
   Their keys too: a loss is of before its update, so the batch that did it may be the last that was looked at before.
   """
+  good = checkpoints.latest()
   return InputError(
-    f"{name}: {what} is not finite at iteration {iteration}{values}; the last good checkpoint is {checkpoint} in "
-    f"{folder}: lower the learning rate or change the seed, which is {seed}; the batch that did it has the key "
+    f"{name}: {what} is not finite at iteration {iteration}{values}; the last good checkpoint is {good} in {folder}: "
+    f"lower the learning rate or change the seed, which is {seed}; the batch that did it has the key "
     f"stream(jax.random.key({seed}), 'iteration', i), i in {max(0, iteration - steps - 1)}..{iteration - 1}; "
     "--debug_nans finds the operation"
   )
