@@ -59,7 +59,7 @@ def test_seconds_of_all_goes_add_up_even_after_a_kill(tmp_path):
     pass
   after = json.loads(path.read_text())
   assert after["work"] >= before + 0.2
-  assert after["other"] < 0.1
+  assert after["other"] < before
 
 
 def test_parts_add_up_to_the_whole():
