@@ -45,9 +45,8 @@ def table(found: Lines) -> str:
 
 
 def draw(found: Lines, pair: tuple[int, int]) -> None:
-  """A page a pair: columns are what varies, rows AUBC above random's and entropy of new samples."""
-  base, figure = without(found, pair), canvas.figure(9.2, 5.6)
-  axes = figure.subplots(2, 3, sharey="row")
+  """A page a pair: columns are what was varied, rows AUBC above random's and entropy of new samples."""
+  base = without(found, pair)
   points = [point for point in found if point.pair == pair and point.iterations]
   small = [p for p in points if (p.width, p.iterations) == (WIDTHS[0], 4_000)]
   plain = Point(pair, WIDTHS[0], 4_000)
@@ -57,6 +56,11 @@ def draw(found: Lines, pair: tuple[int, int]) -> None:
     ("steps of the ascent", "linear", {WIDTHS[0]: [p for p in small if p.rate == plain.rate]}, lambda p: p.steps),
     ("rate of the ascent", "log", {WIDTHS[0]: [p for p in small if p.steps == plain.steps]}, lambda p: p.rate),
   ]  # fmt: skip
+  columns = [column for column in columns if any(len(chosen) > 1 for chosen in column[2].values())]
+  if not columns:
+    return
+  figure = canvas.figure(0.8 + 2.8 * max(2, len(columns)), 5.6)
+  axes = figure.subplots(2, len(columns), sharey="row", squeeze=False)
   random = values(base, "random", "aubc")
   for column, (label, scale, by_width, x) in zip(axes.T, columns, strict=True):
     for width, chosen in by_width.items():
@@ -71,6 +75,10 @@ def draw(found: Lines, pair: tuple[int, int]) -> None:
     for ax in column:
       panels.frame(ax)
       ax.set_xscale(scale)
+      if scale == "log":
+        xs = sorted({x(p) for chosen in by_width.values() for p in chosen})
+        ax.set_xticks(xs, [f"{value:,g}" for value in xs], fontsize=8)
+        ax.minorticks_off()
   for name in ("random", "entropy", "subpool"):
     for row, what in ((0, values(base, name, "aubc") - random), (1, values(base, name, "new_entropy"))):
       for ax in axes[row]:
