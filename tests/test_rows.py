@@ -5,8 +5,8 @@ import logging
 import numpy as np
 import pytest
 
-from asal_jax.store.files import Damaged
-from asal_jax.store.rows import Partial, RowWriter, load_arrays, save_array
+from asal_jax.store.files import Damaged, save_array
+from asal_jax.store.rows import Partial, RowWriter, load_arrays
 
 ROWS = np.arange(60, dtype=np.float32).reshape(20, 3)
 APPENDS = (4, 8, 9, 15)

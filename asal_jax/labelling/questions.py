@@ -14,7 +14,7 @@ from jaxtyping import UInt8
 
 from asal_jax.errors import InputError
 from asal_jax.pools.arrays import open_npy
-from asal_jax.store.files import read_record, set_aside, whole_file, write_sealed
+from asal_jax.store.files import read_record, save_array, set_aside, write_sealed
 from asal_jax.store.sums import checksum
 
 START, TEST = "start", "test"
@@ -108,13 +108,8 @@ def post(workdir: pathlib.Path, question: Question, images: UInt8[np.ndarray, "m
       )
     return
   where.mkdir(parents=True, exist_ok=True)
-  _write(path, images)
+  save_array(path, images)
   write_sealed(where / "question.json", question._replace(checksum=checksum(path))._asdict())
-
-
-def _write(path: pathlib.Path, images: UInt8[np.ndarray, "m h w c"]) -> None:
-  with whole_file(path) as file:
-    np.save(file, images)
 
 
 def _whole(path: pathlib.Path, question: Question) -> bool:
@@ -131,7 +126,7 @@ def _same(path: pathlib.Path, images: UInt8[np.ndarray, "m h w c"]) -> bool:
 def _mended(path: pathlib.Path, images: UInt8[np.ndarray, "m h w c"], wanted: str) -> bool:
   """Writes images that are damaged or gone again, if these are they, to the bit."""
   again = path.with_name("again.npy")
-  _write(again, images)
+  save_array(again, images)
   if checksum(again) != wanted:
     again.unlink()
     return False

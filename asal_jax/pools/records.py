@@ -17,7 +17,7 @@ from asal_jax.errors import InputError
 from asal_jax.pools.kinds import check_ids
 from asal_jax.pools.sources import open_tfds, told
 from asal_jax.store.checkpoint import Cache
-from asal_jax.store.rows import save_array
+from asal_jax.store.files import save_array
 from asal_jax.types import Data, Splits
 
 PART = 256

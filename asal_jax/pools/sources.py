@@ -15,7 +15,7 @@ from asal_jax import processes
 from asal_jax.errors import InputError
 from asal_jax.pools import png
 from asal_jax.store.checkpoint import Cache
-from asal_jax.store.rows import save_array
+from asal_jax.store.files import save_array
 from asal_jax.types import Data
 
 PART = 500

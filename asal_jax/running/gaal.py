@@ -15,7 +15,7 @@ from asal_jax.pools.arrays import open_npy
 from asal_jax.running.loop import Labelled, Strategy, read_images
 from asal_jax.running.watch import watch_latents
 from asal_jax.store.checkpoint import fingerprint
-from asal_jax.store.files import set_aside, whole_file
+from asal_jax.store.files import save_array, set_aside
 from asal_jax.store.journal import Journal, Record
 from asal_jax.types import Labeller, Params, PixelRange, encode
 
@@ -37,8 +37,7 @@ class SyntheticStore:
     """Keeps a cycle's images."""
     if processes.is_writer():
       self.folder.mkdir(parents=True, exist_ok=True)
-      with whole_file(self.path(cycle)) as file:
-        np.save(file, images)
+      save_array(self.path(cycle), images)
     processes.barrier()
 
   def load(self, cycle: int) -> UInt8[np.ndarray, "s b h w c"]:

@@ -14,8 +14,7 @@ import numpy as np
 from jaxtyping import Float32, Int32
 
 from asal_jax.errors import InputError
-from asal_jax.store.files import whole_file
-from asal_jax.store.rows import save_array
+from asal_jax.store.files import save_array, whole_file
 
 Found = tuple[Float32[np.ndarray, "m k"], Int32[np.ndarray, "m k"]]
 """(distances, ids), nearest first."""

@@ -25,7 +25,7 @@ from asal_jax.search.checks import (
   padded,
   parts,
 )
-from asal_jax.store.rows import save_array
+from asal_jax.store.files import save_array
 from asal_jax.store.space import free_memory
 
 SPARE = 8

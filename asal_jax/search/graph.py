@@ -24,9 +24,8 @@ from asal_jax.search.checks import (
   parts,
 )
 from asal_jax.search.exact import ExactIndex
-from asal_jax.store.files import Damaged, read_sealed, set_aside, whole_file, write_sealed
+from asal_jax.store.files import Damaged, read_sealed, save_array, set_aside, whole_file, write_sealed
 from asal_jax.store.progress import Progress
-from asal_jax.store.rows import save_array
 from asal_jax.store.sums import checksum
 
 SHARD = 1_000_000

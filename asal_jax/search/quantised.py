@@ -21,7 +21,8 @@ from asal_jax.search.checks import (
   parts,
 )
 from asal_jax.search.exact import GROUP, Part, best_groups, everyones, shares
-from asal_jax.store.rows import RowWriter, save_array
+from asal_jax.store.files import save_array
+from asal_jax.store.rows import RowWriter
 
 SPARE = 32
 """Groups of candidates kept beyond k, so that rounding to eight bits loses hardly a neighbour."""

@@ -15,6 +15,8 @@ import zlib
 from collections.abc import Iterator
 from typing import IO, Any
 
+import numpy as np
+
 from asal_jax.errors import InputError
 
 log = logging.getLogger("asal_jax")
@@ -47,6 +49,12 @@ def whole_file(path: pathlib.Path) -> Iterator[IO[bytes]]:
       temporary.unlink(missing_ok=True)
     raise
   sync_folder(path.parent)
+
+
+def save_array(path: pathlib.Path, array: Any) -> None:
+  """Writes an .npy as `whole_file` does."""
+  with whole_file(path) as file:
+    np.save(file, array)
 
 
 def sync_folder(folder: pathlib.Path) -> None:

@@ -15,12 +15,6 @@ from asal_jax.store.files import Damaged, log, opened, sealed, set_aside, sync_f
 from asal_jax.store.space import check_disk
 
 
-def save_array(path: pathlib.Path, array: Any) -> None:
-  """Writes an .npy as `whole_file` does."""
-  with whole_file(path) as file:
-    np.save(file, array)
-
-
 class RowWriter:
   """A new .npy file at `path`, whose rows are appended in order; `rows` are there already.
 
