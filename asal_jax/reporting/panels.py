@@ -1,7 +1,7 @@
 """Curves drawn into given axes: accuracy, entropy, class balance; one colour a method everywhere."""
 
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -83,21 +83,32 @@ def curve(axes: "Axes", strategy: str, drawn: summary.Curve, width: float, shade
       axes.vlines(drawn.labels, drawn.low, drawn.high, color=look["color"], linewidth=width)
 
 
+def readable(drawn: Collection[summary.Curve], limits: tuple[float, float]) -> bool:
+  """Whether shaded intervals can be told apart in one panel whose y-limits are `limits`.
+
+  At most SHADED of them, none with a median width above READABLE of the panel's height.
+  """
+  widths = [
+    float(np.median(one.high - one.low)) for one in drawn if one.low is not None and one.high is not None
+  ]
+  return len(drawn) <= SHADED and max(widths, default=0.0) <= READABLE * float(limits[1] - limits[0])
+
+
+def shown(names: Iterable[str], faint: Iterable[str] = ()) -> list[str]:
+  """The strategies whose intervals are drawn: neither `supervised` nor a reference in `faint`."""
+  return [name for name in names if name not in {*faint, summary.CEILING}]
+
+
 def curves(
-  axes: "Axes", drawn: Mapping[str, summary.Curve], limits: tuple[float, float], faint: Iterable[str] = (),
-  width: float = 1.5,
+  axes: "Axes", drawn: Mapping[str, summary.Curve], limits: tuple[float, float], shaded: bool,
+  faint: Iterable[str] = (), width: float = 1.5,
 ) -> None:  # fmt: skip
   """Strategies in one panel whose y-limits are `limits`, `supervised` as a line across.
 
-  Intervals are shaded where they can be told apart: at most SHADED of them, none with a median width above READABLE of
-  the panel's height; else the last one of each is a bar beyond the curve's end. Those in `faint` are references:
+  Intervals are shaded, or the last one of each is a bar beyond the curve's end. Those in `faint` are references:
   thinner, without interval.
   """
-  own = [name for name in drawn if name not in {*faint, summary.CEILING}]
-  widths = [
-    float(np.median(one.high - one.low)) for one in map(drawn.get, own) if one and one.high is not None
-  ]
-  shaded = len(own) <= SHADED and max(widths, default=0.0) <= READABLE * float(limits[1] - limits[0])
+  own = shown(drawn, faint)
   axes.set_ylim(*limits)
   for strategy, one in drawn.items():
     if strategy == summary.CEILING:

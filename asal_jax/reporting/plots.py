@@ -31,7 +31,8 @@ FACETS = {
 
 
 def accuracy(records: Iterable[summary.Record], path: Path, title: str) -> None:
-  """Mean test accuracy over seeds against labelled samples, 95 % Student-t intervals as of `panels.curves`.
+  """Mean test accuracy over seeds against labelled samples, 95 % Student-t intervals shaded where all facets are
+  `panels.readable`, else as of `panels.curves`.
 
   `supervised` is a dashed line across with its value. More than SHADED curves are drawn in facets on common axes, each
   with REFERENCES. Where the first cycles lie far below the rest the axis is cut, and the line above it says so.
@@ -41,10 +42,12 @@ def accuracy(records: Iterable[summary.Record], path: Path, title: str) -> None:
   groups = facets(list(curves))
   figure, grid, spare = _facet_axes(len(groups))
   low, high = panels.accuracy_range([curve.mean for curve in curves.values()])
+  faint = REFERENCES if len(groups) > 1 else ()
+  own = [[curves[member] for member in panels.shown(members, faint)] for members in groups.values()]
+  shaded = all(panels.readable(drawn, (low, high)) for drawn in own)
   for axes, (name, members) in zip(grid, groups.items(), strict=True):
     panels.frame(axes)
-    faint = [member for member in members if member in REFERENCES and len(groups) > 1]
-    panels.curves(axes, {member: curves[member] for member in members}, (low, high), faint)
+    panels.curves(axes, {member: curves[member] for member in members}, (low, high), shaded, faint)
     if summary.CEILING in curves:
       ceiling = float(curves[summary.CEILING].mean[-1])
       place = {"xycoords": axes.get_yaxis_transform(), "textcoords": "offset points", "xytext": (4, 3)}

@@ -83,10 +83,10 @@ def draw(found: Lines, pair: tuple[int, int]) -> None:
     for row, what in ((0, values(base, name, "aubc") - random), (1, values(base, name, "new_entropy"))):
       for ax in axes[row]:
         ax.axhline((100 if row == 0 else 1) * what.mean(), label=name, lw=1, **panels.style(name))
-  axes[0, 0].set_ylabel("AUBC above random's, points")
-  axes[1, 0].set_ylabel("entropy of new samples, nats")
+  axes[0, 0].set_ylabel("AUBC above random's, points", fontsize=9)
+  axes[1, 0].set_ylabel("entropy of new samples, nats", fontsize=9)
   handles, labels = axes[0, 0].get_legend_handles_labels()
-  figure.legend(handles, labels, loc="outside lower center", ncol=4, frameon=False, fontsize=8)
+  figure.legend(handles, labels, loc="outside lower center", ncol=3, frameon=False, fontsize=8)
   figure.suptitle(f"MNIST {pair[0]} and {pair[1]}: 20 seeds, 95 % intervals", x=0.01, ha="left")
   canvas.save(figure, FOLDER / f"digits_{pair[0]}{pair[1]}.png")
 

@@ -59,7 +59,8 @@ def draw_curves(part: Part, path: pathlib.Path, title: str, root: pathlib.Path) 
   lettered = len(drawn) > 1 and not part.letter
   for k, (axes, (panel, result, curves)) in enumerate(zip(cells, drawn, strict=True)):
     axes.set_ylim(*ends.get(panel.run.benchmark, (0, 1)))
-    draw_panel(axes, part, panel, result, curves, f"({chr(97 + k)}) " if lettered else "")
+    shaded = is_shaded(panel.run.benchmark, drawn, axes.get_ylim())
+    draw_panel(axes, part, panel, result, curves, shaded, f"({chr(97 + k)}) " if lettered else "")
   legend(figure, part, cells, drawn)
   figure.suptitle(title, fontsize=11, color=TEXT, x=0.01, ha="left", parse_math=False)
   figure.supylabel(ALONG[part.kind], fontsize=9, color=TEXT)
@@ -78,9 +79,16 @@ def read(panel: Panel, kind: str, root: pathlib.Path) -> tuple[Result | None, di
   return result, {name: curves[name] for name in panel.strategies if name in curves}
 
 
+def is_shaded(benchmark: str, drawn: Drawn, limits: tuple[float, float]) -> bool:
+  """Whether the intervals of a benchmark can be read in all its panels: they are shaded in all or in none."""
+  same = [curves for panel, _, curves in drawn if panel.run.benchmark == benchmark]
+  return all(panels.readable([curves[name] for name in panels.shown(curves)], limits) for curves in same)
+
+
 def draw_panel(
-  axes: Any, part: Part, panel: Panel, result: Result | None, curves: dict[str, summary.Curve], letter: str
-) -> None:
+  axes: Any, part: Part, panel: Panel, result: Result | None, curves: dict[str, summary.Curve], shaded: bool,
+  letter: str,
+) -> None:  # fmt: skip
   """One panel into its axes."""
   panels.frame(axes)
   name = f", {panel.strategies[0]}" if part.kind == "labels" else ""
@@ -102,7 +110,7 @@ def draw_panel(
     if pool is not None:
       panels.pool_marks(axes, pool)
   else:
-    panels.curves(axes, curves, axes.get_ylim(), width=1.3)
+    panels.curves(axes, curves, axes.get_ylim(), shaded, width=1.3)
 
 
 def limits(part: Part, drawn: Drawn) -> dict[str, tuple[float, float]]:
