@@ -212,7 +212,7 @@ def rescale(images: Float[Array, "*n"], seen: PixelRange, wanted: PixelRange) ->
   return wanted[0] + (images - seen[0]) * ((wanted[1] - wanted[0]) / (seen[1] - seen[0]))
 
 
-def encode(images: Float[Array, "*n h w c"], pixel_range: PixelRange) -> UInt8[np.ndarray, "*n h w c"]:
+def encode(images: Float[Any, "*n h w c"], pixel_range: PixelRange) -> UInt8[np.ndarray, "*n h w c"]:
   """What networks see back to bytes, on the host: the inverse of `decode`."""
   low, high = pixel_range
   return np.clip(np.round((np.asarray(images) - low) * (255 / (high - low))), 0, 255).astype(np.uint8)

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 import numpy as np
@@ -55,14 +56,15 @@ class Run:
     ]  # fmt: skip
 
   def wait(self, seconds=300):
-    """Exit codes and standard errors once all have ended."""
-    try:
-      errors = [process.communicate(timeout=seconds) for process in self.processes]
-    finally:
-      for process in self.processes:
-        process.kill()
-    self.outputs = [output for output, _ in errors]
-    return [process.returncode for process in self.processes], [error for _, error in errors]
+    """Exit codes and standard errors once all have ended; after so many seconds they are killed."""
+    killers = [threading.Timer(seconds, process.kill) for process in self.processes]
+    for killer in killers:
+      killer.start()
+    said = [process.communicate() for process in self.processes]
+    for killer in killers:
+      killer.cancel()
+    self.outputs = [output for output, _ in said]
+    return [process.returncode for process in self.processes], [error for _, error in said]
 
 
 def messages(error):

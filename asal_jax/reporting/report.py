@@ -4,7 +4,6 @@ import pathlib
 from collections.abc import Callable
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Int32, UInt8
 from ml_collections import ConfigDict
@@ -55,8 +54,9 @@ def draw_samples(
   def images(latents, first_cycle: int, count: int):
     rounds = -(-count // config.loop.per_cycle)
     # A cycle's latents at a time, as in the run, because of batch statistics.
-    z = [latents(keys, first_cycle + r, synthesis.params, params)[0] for r in range(rounds)]
-    return jnp.concatenate([generate(synthesis.params, batch) for batch in z])[:count]
+    z = (latents(keys, first_cycle + r, synthesis.params, params)[0] for r in range(rounds))
+    # Each is waited for: with 32 programs under way XLA's CPU threads can all wait, and a collective has none left.
+    return np.concatenate([np.asarray(generate(synthesis.params, batch)) for batch in z])[:count]
 
   uncertain = images(synthesis.ascended, 1, SHOWN_SAMPLES)
   random = images(synthesis.random, 1, SHOWN_SAMPLES)
