@@ -11,7 +11,9 @@ from asal_jax.reporting import canvas, pairs, panels
 from asal_jax.reporting.summary import interval
 from experiments.better_gan.sweep import ASAL, FOLDER, PAIRS, WIDTHS, Point, known
 
-DASHES = dict(zip(WIDTHS, ("solid", "dashed"), strict=True))
+LOOKS = dict(zip(WIDTHS, (("solid", "o"), ("dashed", "s"), ("dotted", "^")), strict=True))
+"""Line and marker of a width."""
+
 Lines = dict[Point, dict]
 
 
@@ -64,9 +66,9 @@ def draw(found: Lines, pair: tuple[int, int]) -> None:
   random = values(base, "random", "aubc")
   for column, (label, scale, by_width, x) in zip(axes.T, columns, strict=True):
     for width, chosen in by_width.items():
-      chosen = sorted(chosen, key=x)
+      chosen, (line, marker) = sorted(chosen, key=x), LOOKS[width]
       for name in ASAL:
-        look = panels.style(name) | {"linestyle": DASHES[width], "marker": "o", "markersize": 3}
+        look = panels.style(name) | {"linestyle": line, "marker": marker, "markersize": 4}
         gains = [100 * (values(found[p], name, "aubc") - random) for p in chosen]
         entropies = [values(found[p], name, "new_entropy") for p in chosen]
         for ax, series in zip(column, (gains, entropies), strict=True):
@@ -86,7 +88,14 @@ def draw(found: Lines, pair: tuple[int, int]) -> None:
   axes[0, 0].set_ylabel("AUBC above random's, points", fontsize=9)
   axes[1, 0].set_ylabel("entropy of new samples, nats", fontsize=9)
   handles, labels = axes[0, 0].get_legend_handles_labels()
-  figure.legend(handles, labels, loc="outside lower center", ncol=3, frameon=False, fontsize=8)
+  figure.legend(
+    handles,
+    labels,
+    loc="outside lower center",
+    ncol=1 + len({p.width for p in points}),
+    frameon=False,
+    fontsize=8,
+  )
   figure.suptitle(f"MNIST {pair[0]} and {pair[1]}: 20 seeds, 95 % intervals", x=0.01, ha="left")
   canvas.save(figure, FOLDER / f"digits_{pair[0]}{pair[1]}.png")
 

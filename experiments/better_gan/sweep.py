@@ -30,7 +30,7 @@ SEEDS = tuple(range(20))
 PAIRS = ((5, 7), (3, 5))
 """The paper's, and a harder one for a linear model."""
 
-WIDTHS = (16, 32)
+WIDTHS = (16, 32, 64)
 ITERATIONS = (4_000, 250, 20_000, 1_000, 8_000, 500, 2_000)
 """Those that tell most first."""
 
