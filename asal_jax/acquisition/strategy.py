@@ -99,7 +99,8 @@ def exhaustive(pool: Pool, scorer: Scorer, batch: int, partial: Partial) -> Quer
       hidden[:, : block.fresh - block.start] = True
       for row, known in zip(hidden, labelled.ids - block.start, strict=True):
         row[known[(known >= 0) & (known < len(row))]] = True
-      best, ids = merge_best(best, ids, scores, hidden, np.int32(block.start))
+      # Waited for: else all that is read while older blocks are scored is in memory.
+      best, ids = jax.block_until_ready(merge_best(best, ids, scores, hidden, np.int32(block.start)))
       partial.save(lambda i=i, b=best, x=ids: {"cycle": cycle, "best": b, "ids": x, "blocks": i + 1})
     partial.remove()
     return Choice(np.asarray(ids), np.full(len(keys), len(pool), np.int32))

@@ -81,7 +81,8 @@ def fit_pca(
   if partial is not None and (found := partial.load()) is not None:
     sums, done = (jnp.asarray(found["first"]), jnp.asarray(found["second"])), int(found["blocks"])
   for i, block in enumerate(walk(pool, done), done):
-    sums = moments(params, shift, sums, block.images, block.fresh - block.start)
+    # Waited for: else all that is read while older blocks are added up is in memory.
+    sums = jax.block_until_ready(moments(params, shift, sums, block.images, block.fresh - block.start))
     if partial is not None:
       partial.save(lambda sums=sums, i=i: {"first": sums[0], "second": sums[1], "blocks": i + 1})
   mean, covariance = finish(shift, sums)
